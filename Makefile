@@ -1,0 +1,46 @@
+PYTHON ?= python3
+BIN    := .venv/bin
+UV     := $(BIN)/uv
+
+help:  ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+lab: .venv/lab  ## open JupyterLab on the first notebook
+	$(BIN)/jupyter lab --allow-root notebooks/00_start_here.ipynb
+
+test: .venv/test  ## run every test, the notebooks included
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check helpers tests
+	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+outputs: .venv/lab  ## run all notebooks and rewrite their stored outputs
+	$(BIN)/jupyter nbconvert --to notebook --inplace --execute --config tests/outputs_config.py notebooks/*.ipynb
+
+lock: .venv/lab  ## pin the newest versions that pyproject.toml allows
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade \
+		pyproject.toml -o requirements.txt
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade \
+		--group test -c requirements.txt -o tests/requirements.txt
+	$(BIN)/python tests/environment_file.py
+
+clean:  ## remove what was made, the environment included
+	rm -rf .venv build dist .pytest_cache .ruff_cache notebooks/.ipynb_checkpoints
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/lab: requirements.txt pyproject.toml binder/overrides.json
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13: install one of them and run: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@rm -rf .venv
+	@echo "Setting up .venv: a few seconds"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check uv
+	@$(UV) pip install -q --require-hashes -r requirements.txt
+	@$(UV) pip install -q --no-deps -e .
+	@touch $@
+
+.venv/test: .venv/lab tests/requirements.txt
+	@$(UV) pip install -q --require-hashes -r tests/requirements.txt
+	@touch $@
+
+.PHONY: help lab test outputs lock clean
+.DEFAULT_GOAL := help

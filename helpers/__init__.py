@@ -1,0 +1,1 @@
+"""What the notebooks import; small, and readable as an example in itself."""

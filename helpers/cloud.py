@@ -1,0 +1,267 @@
+"""`connect()`: sandbox or live, said in a banner; it gives the token, the credentials and the ledger."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import socket
+import sys
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from .sandbox import Sandbox
+from .show import Note, masked
+
+if TYPE_CHECKING:
+    from momento import CredentialProvider
+
+    from .ledger import Ledger
+
+REGION = "us-west-2"  # the region of Momento's own example
+TAGS = [{"Key": "created-by", "Value": "momento-secrets-tutorial"}]  # on all that we create, so that it can be found
+
+_AWS_ENDPOINTS = ("AWS_ENDPOINT_URL_SECRETSMANAGER", "AWS_ENDPOINT_URL")
+_OURS = "TUTORIAL_SANDBOX_URL"  # tells our own endpoint from one that the learner has set
+_HOST_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+
+_current: Cloud | None = None
+
+
+class CloudError(RuntimeError):
+    """The cloud can't be reached as asked. The message is one sentence that names the cause and the fix."""
+
+
+class ApiKey(str):
+    """An API key that hides itself when a notebook or a traceback shows it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return masked(self)
+
+
+class Cloud:
+    """What `connect()` gives: the sandbox or the real clouds, behind the same words."""
+
+    def __init__(self, mode: str, momento_endpoint: str, ledger: Ledger, sandbox: Sandbox | None, banner: Note) -> None:
+        self.mode = mode
+        self.momento_endpoint = momento_endpoint
+        self.ledger = ledger
+        self._sandbox = sandbox
+        self._banner = banner
+
+    @property
+    def api_key(self) -> ApiKey:
+        """Your API key as Momento's console would show it once: live from MOMENTO_API_KEY, else the sandbox's own.
+
+        Raises `CloudError` if that variable is missing.
+        """
+        if self._sandbox:
+            return ApiKey(self._sandbox.api_key)
+        if key := os.environ.get("MOMENTO_API_KEY"):
+            return ApiKey(key)
+        raise CloudError(
+            "MOMENTO_API_KEY is not set: copy an API key from Momento's console into it and connect again."
+        )
+
+    def credentials_from(self, token: str) -> CredentialProvider:
+        """The credential provider for this token, a v2, v1 or legacy key; white space around it does no harm.
+
+        Raises `helpers.tokens.TokenError`, which names the cause, if it is none of these.
+        """
+        from momento import CredentialProvider
+
+        from .tokens import check
+
+        token = token.strip() if isinstance(token, str) else token
+        if check(token).name == "v2":
+            provider = CredentialProvider.from_api_key_v2(token, self.momento_endpoint)
+        else:
+            provider = CredentialProvider.from_disposable_token(token)
+        if self._sandbox is None:
+            return provider
+        host, port = self._sandbox.momento.split(":")
+        return dataclasses.replace(
+            provider, control_endpoint=host, cache_endpoint=host, token_endpoint=host, port=int(port)
+        )
+
+    def ensure_secret(self, name: str) -> None:
+        """Create the secret that notebook 01 creates, if it isn't there: each notebook has a sandbox of its own."""
+        import boto3
+
+        client = boto3.client("secretsmanager")
+        try:
+            client.create_secret(Name=name, SecretString=self.api_key, Tags=TAGS)
+        except client.exceptions.ResourceExistsException:
+            pass
+
+    def issue_api_key(self, kind: str = "v2") -> ApiKey:
+        """Sandbox only: one more accepted key, `kind` "v2" or "v1". Live, this is a click in Momento's console."""
+        return ApiKey(self._need_sandbox("Issuing an API key").ask("issue", kind=kind))
+
+    def revoke_api_key(self, api_key: str) -> None:
+        """Sandbox only: calls with this key fail from now on."""
+        self._need_sandbox("Revoking an API key").ask("revoke", api_key=str(api_key))
+
+    def add_fault(self, service: str, operation: str = "*", **what) -> None:
+        """Sandbox only: `what` is `delay` (seconds), `error`, `message`, `per_second`, `times`; see sandbox/faults.py."""
+        self._need_sandbox("Setting a fault").ask("add_fault", service=service, operation=operation, **what)
+
+    def clear_faults(self) -> None:
+        self._need_sandbox("Clearing faults").ask("clear_faults")
+
+    def calls_seen(self) -> dict[str, int]:
+        """Sandbox only: how many calls arrived there, by `service.operation`; an independent check of the ledger."""
+        return self._need_sandbox("Counting calls at the other end").ask("seen")
+
+    def close(self) -> None:
+        """End the sandbox and the ledger. A kernel need not call it: the sandbox ends with the kernel."""
+        self.ledger.stop()
+        if self._sandbox:
+            self._sandbox.close()
+
+    def _need_sandbox(self, what: str) -> Sandbox:
+        if self._sandbox is None:
+            raise CloudError(f"{what} works in the sandbox only: unset TUTORIAL_CLOUD and restart the kernel.")
+        return self._sandbox
+
+    def _repr_html_(self) -> str:
+        return self._banner._repr_html_()
+
+    def __repr__(self) -> str:
+        return repr(self._banner)
+
+
+def connect() -> Cloud:
+    """Connect this kernel to the sandbox, or with TUTORIAL_CLOUD=live to the real AWS and the real Momento.
+
+    After it, `boto3.client("secretsmanager")` needs no arguments. A second call returns the same connection while it is
+    alive. Raises `CloudError` or `helpers.sandbox.SandboxError`, each with one sentence that names cause and fix.
+    """
+    global _current
+    mode = os.environ.get("TUTORIAL_CLOUD", "sandbox").strip().lower()
+    if mode not in ("sandbox", "live"):
+        raise CloudError(f"TUTORIAL_CLOUD is {mode!r}: unset it for the sandbox, or set it to 'live'.")
+    if _current and _current.mode == mode and (_current._sandbox is None or _current._sandbox.alive):
+        return _current
+    if _current:
+        _current.close()
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # else a shell command in a cell makes gRPC print a warning
+    _current = _connect_live() if mode == "live" else _connect_sandbox()
+    return _current
+
+
+def _connect_sandbox() -> Cloud:
+    endpoint = _own_aws_endpoint(os.environ)
+    sandbox = Sandbox()
+    ledger = _new_ledger()  # imports boto3 and momento while the child starts
+    sandbox.wait_until_ready()
+    _isolate(os.environ, sandbox, endpoint)
+    _forget_default_session()
+    ledger.watch_aws()
+    aws = f"your endpoint {endpoint}" if endpoint else "a local stand-in (moto)"
+    leaves = (
+        "Calls to AWS go to the endpoint you set" if endpoint else "Nothing leaves this machine, nothing costs money"
+    )
+    banner = Note(
+        f"Sandbox. {leaves}.",
+        f"AWS Secrets Manager: {aws}, region {REGION}",
+        "Momento Cache and Topics: a local stand-in that speaks Momento's protocol",
+        mood="good",
+    )
+    return Cloud("sandbox", sandbox.momento_endpoint, ledger, sandbox, banner)
+
+
+def _connect_live() -> Cloud:
+    endpoint = _own_aws_endpoint(os.environ)
+    ledger = _new_ledger()
+    import boto3
+
+    momento_endpoint = os.environ.get("MOMENTO_ENDPOINT", "")
+    if not _HOST_NAME.fullmatch(momento_endpoint):
+        raise CloudError(
+            "MOMENTO_ENDPOINT is not set to a host name: "
+            "copy it from Momento's console, without https:// and without spaces."
+        )
+    region = boto3.Session().region_name
+    if not region:
+        raise CloudError("There is no AWS region: set AWS_DEFAULT_REGION to the region that holds your secrets.")
+    _forget_default_session()
+    ledger.watch_aws()
+    banner = Note(
+        "Live. This uses your AWS account and your Momento account, and costs money.",
+        f"AWS Secrets Manager: {endpoint or 'the real one'}, region {region}",
+        f"Momento: {momento_endpoint}",
+        mood="bad",
+    )
+    return Cloud("live", momento_endpoint, ledger, None, banner)
+
+
+def _new_ledger() -> Ledger:
+    try:
+        from .ledger import Ledger
+    except ModuleNotFoundError as error:
+        raise CloudError(
+            f"This Python ({sys.executable}) has no package {error.name!r}: "
+            "start the notebooks by `make lab`, or choose the kernel that it made."
+        ) from None
+    return Ledger()
+
+
+def _forget_default_session() -> None:
+    """Let the next `boto3.client()` read the environment anew, also if a cell above has used boto3 already."""
+    import boto3
+
+    boto3.DEFAULT_SESSION = None
+
+
+def _isolate(environment: MutableMapping[str, str], sandbox: Sandbox, endpoint: str | None) -> None:
+    """Leave nothing in the environment that could lead an SDK off this machine or to real credentials."""
+    for name in [name for name in environment if name.startswith("AWS_") or name == "MOMENTO_API_KEY"]:
+        del environment[name]
+    direct = ",".join(filter(None, [environment.get("no_proxy") or environment.get("NO_PROXY"), "127.0.0.1"]))
+    environment.update(
+        {
+            _OURS: sandbox.aws,
+            "AWS_ENDPOINT_URL": sandbox.aws,
+            "AWS_ENDPOINT_URL_SECRETSMANAGER": endpoint or sandbox.aws,
+            "AWS_ACCESS_KEY_ID": "sandbox",
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "MOMENTO_ENDPOINT": sandbox.momento_endpoint,
+            "NO_PROXY": direct,
+            "no_proxy": direct,
+        }
+    )
+
+
+def _own_aws_endpoint(environment: MutableMapping[str, str]) -> str | None:
+    """The AWS endpoint that the learner has set (AWS Emulator, MiniStack, LocalStack), or None.
+
+    Raises `CloudError` if it isn't a URL, or nothing answers there.
+    """
+    for name in _AWS_ENDPOINTS:
+        url = environment.get(name)
+        if not url or url == environment.get(_OURS):
+            continue
+        try:
+            parts = urlsplit(url)
+            address = (parts.hostname, parts.port or {"http": 80, "https": 443}[parts.scheme])
+            if not parts.hostname:
+                raise ValueError
+        except (ValueError, KeyError):
+            raise CloudError(f"{name} is {url!r}, no URL like http://127.0.0.1:4566: correct it or unset it.") from None
+        try:
+            socket.create_connection(address, timeout=3).close()
+        except OSError as error:
+            raise CloudError(
+                f"{name} is {url}, but nothing answers there ({error.strerror or error}): start it, or unset the variable."
+            ) from None
+        return url
+    return None

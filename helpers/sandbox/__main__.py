@@ -1,0 +1,84 @@
+"""`python -m helpers.sandbox`: both endpoints in one process.
+
+Prints one JSON line with `aws` (URL), `momento` (`host:port`), `api_key`, `momento_endpoint`, `caches` and `pid`, then
+serves until its standard input closes. Each JSON line on that input is a command of `Door`, answered by one line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+
+from .aws import AwsServer
+from .faults import Faults
+from .momento import ENDPOINT, MomentoServer, new_api_key
+
+CACHES = ["tutorial"]
+
+
+class Door:
+    """The control door: its public methods are the commands that the parent can send."""
+
+    def __init__(self, momento: MomentoServer, faults: Faults) -> None:
+        self._momento, self._faults = momento, faults
+
+    def issue(self, kind: str = "v2") -> str:
+        """A new accepted API key, as Momento's console would give it; `kind` is "v2" or "v1"."""
+        api_key = new_api_key(kind)
+        self._momento.accept(api_key)
+        return api_key
+
+    def revoke(self, api_key: str) -> None:
+        self._momento.revoke(api_key)
+
+    def add_fault(self, **fault) -> None:
+        """Put a fault in force: see `helpers.sandbox.faults.Fault` for the words."""
+        self._faults.add(**fault)
+
+    def clear_faults(self) -> None:
+        self._faults.clear()
+
+    def seen(self) -> dict[str, int]:
+        """Calls that arrived so far, by `service.operation`."""
+        return self._faults.seen()
+
+    def answer(self, line: str) -> dict:
+        try:
+            command = json.loads(line)
+            name = command.pop("do")
+            if name.startswith("_") or name == "answer" or not hasattr(self, name):
+                raise ValueError(f"There is no command {name!r}.")
+            return {"result": getattr(self, name)(**command)}
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            return {"error": f"The sandbox did not understand the command ({type(error).__name__}: {error})."}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m helpers.sandbox", description=__doc__.splitlines()[0])
+    parser.add_argument("--api-key", action="append", default=[], metavar="KEY", help="also accept this API key")
+    parser.add_argument("--aws-engine", choices=["moto"], default="moto", help="what plays AWS")
+    arguments = parser.parse_args()
+
+    faults = Faults()
+    momento = MomentoServer(CACHES, faults)
+    door = Door(momento, faults)
+    for key in arguments.api_key:
+        momento.accept(key)
+    ready = {
+        "aws": AwsServer(faults).url,
+        "momento": f"127.0.0.1:{momento.port}",
+        "api_key": door.issue(),
+        "momento_endpoint": ENDPOINT,
+        "caches": CACHES,
+        "pid": os.getpid(),
+    }
+    print(json.dumps(ready), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(door.answer(line)), flush=True)
+    os._exit(0)  # at once, whatever calls are under way: nobody is left to answer
+
+
+if __name__ == "__main__":
+    main()

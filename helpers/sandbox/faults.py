@@ -1,0 +1,92 @@
+"""Faults, in one vocabulary for both services: delays, errors and quotas, set from the parent at run time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Met(NamedTuple):
+    """What one call meets."""
+
+    delay: float = 0.0  # seconds
+    error: str = ""  # an AWS error code, or the name of a gRPC status
+    message: str = ""
+
+
+@dataclass
+class Fault:
+    """A fault on one `service` ("aws" or "momento") and `operation` ("*" for all), for the next `times` calls or all.
+
+    `delay` (seconds) is added to a call; `error` (an AWS error code, or the name of a gRPC status) answers it;
+    `per_second` turns that error into a quota: only calls beyond that many in the last second get it.
+    """
+
+    service: str
+    operation: str = "*"
+    delay: float = 0.0
+    error: str = ""
+    message: str = "A fault set in the sandbox"
+    per_second: int = 0
+    times: int | None = None
+    recent: deque[float] = field(default_factory=deque, repr=False)
+
+    def applies_to(self, service: str, operation: str) -> bool:
+        return self.service == service and self.operation in ("*", operation) and self.times != 0
+
+    def within_quota(self) -> bool:
+        if not self.per_second:
+            return False
+        now = time.monotonic()
+        while self.recent and self.recent[0] <= now - 1:
+            self.recent.popleft()
+        if len(self.recent) >= self.per_second:
+            return False
+        self.recent.append(now)
+        return True
+
+
+class Faults:
+    """The faults in force, and a count of every call met: the sandbox's own witness beside the ledger."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+        self._seen: Counter[str] = Counter()
+
+    def add(self, **fault) -> None:
+        """Put a `Fault` in force. Raises `ValueError` for a service that there isn't, `TypeError` for a wrong word."""
+        new = Fault(**fault)
+        if new.service not in ("aws", "momento"):
+            raise ValueError(f"There is no service {new.service!r}: choose 'aws' or 'momento'.")
+        with self._lock:
+            self._faults.append(new)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._faults.clear()
+
+    def seen(self) -> dict[str, int]:
+        """Calls so far by `service.operation`, those that met a fault included."""
+        with self._lock:
+            return dict(self._seen)
+
+    def meet(self, service: str, operation: str) -> Met:
+        """Count a call and say what it meets: all delays add up, the first error counts."""
+        delay, error, message = 0.0, "", ""
+        with self._lock:
+            self._seen[f"{service}.{operation}"] += 1
+            for fault in self._faults:
+                if not fault.applies_to(service, operation):
+                    continue
+                if fault.error and fault.within_quota():
+                    continue
+                if fault.times is not None:
+                    fault.times -= 1
+                delay += fault.delay
+                if not error:
+                    error, message = fault.error, fault.message
+        return Met(delay, error, message)

@@ -1,0 +1,81 @@
+"""How the notebooks show things: durations, dollars, tables and notes, in a notebook and as plain text alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+_THIN = "\N{NARROW NO-BREAK SPACE}"  # only measured durations have it before the unit: the sanitizer file knows it
+
+
+def duration(seconds: float) -> str:
+    """A measured time with three significant digits, such as "4.21 ms"."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            break
+    value = seconds / size
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    return f"{value:,.{digits}f}{_THIN}{unit}"
+
+
+def dollars(amount: float) -> str:
+    """US dollars, with as many decimals as a price per call needs."""
+    return f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.6f}"
+
+
+def masked(secret: str) -> str:
+    """What may be shown of a secret: its length."""
+    return f"<hidden, {len(secret)} characters>"
+
+
+class Table:
+    """A table with a caption. Columns of numbers are aligned right by their first row."""
+
+    def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> None:
+        self.columns, self.rows, self.caption = columns, rows, caption
+
+    def _repr_html_(self) -> str:
+        sides = ["right" if _is_number(cell) else "left" for cell in (self.rows or [self.columns])[0]]
+
+        def line(tag: str, cells: Sequence[object]) -> str:
+            return "".join(
+                f'<{tag} style="text-align: {side}">{escape(_text(cell))}</{tag}>'
+                for side, cell in zip(sides, cells, strict=True)
+            )
+
+        caption = f'<caption style="text-align: left">{escape(self.caption)}</caption>' if self.caption else ""
+        head = f"<thead><tr>{line('th', self.columns)}</tr></thead>"
+        body = "".join(f"<tr>{line('td', row)}</tr>" for row in self.rows)
+        return f"<table>{caption}{head}<tbody>{body}</tbody></table>"
+
+    def __repr__(self) -> str:
+        lines = [" | ".join(map(_text, row)) for row in (self.columns, *self.rows)]
+        return "\n".join(([self.caption] if self.caption else []) + lines)
+
+
+class Note:
+    """A framed message; `mood` is "good", "neutral" or "bad", and chooses the frame's colour and its sign."""
+
+    _LOOKS = {"good": ("✓", "success"), "neutral": ("•", "info"), "bad": ("✗", "error")}
+
+    def __init__(self, title: str, *lines: str, mood: str = "neutral") -> None:
+        self.title, self.lines, self.mood = title, lines, mood
+
+    def _repr_html_(self) -> str:
+        sign, colour = self._LOOKS[self.mood]
+        body = "".join(f"<div>{escape(line)}</div>" for line in self.lines)
+        return (
+            f'<div style="border-left: 4px solid var(--jp-{colour}-color1, currentColor); padding: 0.4em 1em">'
+            f"<strong>{sign} {escape(self.title)}</strong>{body}</div>"
+        )
+
+    def __repr__(self) -> str:
+        return "\n".join([f"{self._LOOKS[self.mood][0]} {self.title}", *(f"  {line}" for line in self.lines)])
+
+
+def _is_number(cell: object) -> bool:
+    return isinstance(cell, (int, float)) or _text(cell)[:1].isdigit() or _text(cell).startswith("$")
+
+
+def _text(cell: object) -> str:
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)
