@@ -40,6 +40,8 @@ class Sandbox:
             stderr=self._errors,
             encoding="utf-8",
             env=_child_environment(),
+            # a group of its own: "Interrupt Kernel" must not reach it, nor Jupyter wait for it when the kernel ends
+            start_new_session=True,
         )
         self._replies: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read_replies, name="sandbox replies", daemon=True).start()

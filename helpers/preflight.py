@@ -1,0 +1,59 @@
+"""What the notebooks need from this machine, checked before the first call, each with the way to mend it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from importlib.metadata import PackageNotFoundError, requires, version
+
+from packaging.requirements import Requirement
+
+from .show import Table
+
+PROJECT = "momento-secrets-tutorial"
+_INSTALL = "run `make lab` again, or choose the kernel that it made"
+
+
+def preflight() -> Table:
+    """One row for each thing needed: found or missing, and if missing the fix."""
+    rows = [
+        ("Python 3.11, 3.12 or 3.13", (3, 11) <= sys.version_info < (3, 14), "run `make lab PYTHON=python3.12`"),
+        ("the packages that the notebooks import", not (missing := _missing()), f"{', '.join(missing)}: {_INSTALL}"),
+        ("a free port on this machine", _can_listen(), "let programs of yours listen on 127.0.0.1"),
+        ("a mode that exists", _mode_exists(), "unset TUTORIAL_CLOUD, or set it to live"),
+    ]
+    return Table(
+        ("Needed", "Found", "What to do"),
+        [(need, "✓" if found else "✗ missing", "nothing" if found else fix) for need, found, fix in rows],
+        "Ready to start" if all(found for _, found, _ in rows) else "Something is missing",
+    )
+
+
+def _missing() -> list[str]:
+    """The packages of the project that are not installed, or not in a version that it takes."""
+    try:
+        needed = [Requirement(line) for line in requires(PROJECT) or []]
+    except PackageNotFoundError:
+        return [PROJECT]
+    return [one.name for one in needed if not _installed(one)]
+
+
+def _installed(needed: Requirement) -> bool:
+    try:
+        return needed.specifier.contains(version(needed.name), prereleases=True)
+    except PackageNotFoundError:
+        return False
+
+
+def _can_listen() -> bool:
+    try:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+        return True
+    except OSError:
+        return False
+
+
+def _mode_exists() -> bool:
+    return os.environ.get("TUTORIAL_CLOUD", "sandbox").strip().lower() in ("sandbox", "live")

@@ -1,0 +1,13 @@
+"""For `make outputs`: run every notebook and store what a diff should show, no more."""
+
+c = get_config()  # noqa: F821  (given by nbconvert)
+
+c.NotebookExporter.preprocessors = [
+    "nbconvert.preprocessors.ExecutePreprocessor",
+    "nbconvert.preprocessors.ClearMetadataPreprocessor",
+]
+c.ExecutePreprocessor.timeout = 120
+c.ExecutePreprocessor.record_timing = False
+c.ExecutePreprocessor.store_widget_state = False
+c.ClearMetadataPreprocessor.preserve_cell_metadata_mask = {"tags"}
+c.ClearMetadataPreprocessor.preserve_nb_metadata_mask = {"kernelspec", ("language_info", "name")}
