@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 REGION = "us-west-2"  # the region of Momento's own example
 TAGS = [{"Key": "created-by", "Value": "momento-secrets-tutorial"}]  # on all that we create, so that it can be found
 
-_AWS_ENDPOINTS = ("AWS_ENDPOINT_URL_SECRETSMANAGER", "AWS_ENDPOINT_URL")
+_SERVICE_ENDPOINT = (
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER"  # the one name of these that boto3 reads for Secrets Manager alone
+)
+_AWS_ENDPOINTS = (_SERVICE_ENDPOINT, "AWS_ENDPOINT_URL_SECRETSMANAGER", "AWS_ENDPOINT_URL")
 _OURS = "TUTORIAL_SANDBOX_URL"  # tells our own endpoint from one that the learner has set
 _HOST_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
@@ -118,6 +121,9 @@ class Cloud:
 
     def close(self) -> None:
         """End the sandbox and the ledger. A kernel need not call it: the sandbox ends with the kernel."""
+        global _current
+        if _current is self:
+            _current = None
         self.ledger.stop()
         if self._sandbox:
             self._sandbox.close()
@@ -188,6 +194,8 @@ def _connect_live() -> Cloud:
     region = boto3.Session().region_name
     if not region:
         raise CloudError("There is no AWS region: set AWS_DEFAULT_REGION to the region that holds your secrets.")
+    if endpoint:
+        os.environ[_SERVICE_ENDPOINT] = endpoint
     _forget_default_session()
     ledger.watch_aws()
     banner = Note(
@@ -226,7 +234,7 @@ def _isolate(environment: MutableMapping[str, str], sandbox: Sandbox, endpoint: 
         {
             _OURS: sandbox.aws,
             "AWS_ENDPOINT_URL": sandbox.aws,
-            "AWS_ENDPOINT_URL_SECRETSMANAGER": endpoint or sandbox.aws,
+            _SERVICE_ENDPOINT: endpoint or sandbox.aws,
             "AWS_ACCESS_KEY_ID": "sandbox",
             "AWS_SECRET_ACCESS_KEY": "sandbox",
             "AWS_DEFAULT_REGION": REGION,
@@ -252,7 +260,8 @@ def _own_aws_endpoint(environment: MutableMapping[str, str]) -> str | None:
             continue
         try:
             parts = urlsplit(url)
-            address = (parts.hostname, parts.port or {"http": 80, "https": 443}[parts.scheme])
+            usual_port = {"http": 80, "https": 443}[parts.scheme]
+            address = (parts.hostname, parts.port or usual_port)
             if not parts.hostname:
                 raise ValueError
         except (ValueError, KeyError):

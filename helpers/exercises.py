@@ -6,6 +6,7 @@ An unsolved exercise says "Not yet" and never raises, so that a notebook always 
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import uuid4
 
 from .cloud import Cloud
 from .show import Note
@@ -59,9 +60,10 @@ def check_reads_per_request(cloud: Cloud, handle: Callable[[str], object], expec
     """Exercise of 03: does `handle(user)` do its three Momento calls with one read of the secret for each request?"""
     if not callable(handle):
         return _not_yet("`handle` is no function.", "Define it with `def handle(user):`.")
+    users = [f"user-{uuid4()}" for _ in range(requests)]  # new ones, as the third call answers a count of visits
     with cloud.ledger.page("your handler") as page:
         try:
-            results = [handle(f"user-{number}") for number in range(requests)]
+            results = [handle(user) for user in users]
         except Exception as error:
             return _not_yet(
                 f"Your handler raised {type(error).__name__}.", "Call it once in a cell of its own to see why."

@@ -87,15 +87,19 @@ class Ledger:
         self._pages: list[Page] = []
         self._lock = threading.Lock()
         self._sending = threading.local()
+        self._watching = False
         # For `configuration.with_middlewares(...)`: a sync and an async client each take the one they can use.
         self.middlewares = [_SyncMiddleware(self), _AsyncMiddleware(self)]
 
     def watch_aws(self) -> None:
         """Listen to every botocore session created from now on, whichever library creates it."""
         botocore.register_initializer(self._listen)
+        self._watching = True
 
     def stop(self) -> None:
-        botocore.unregister_initializer(self._listen)
+        if self._watching:
+            botocore.unregister_initializer(self._listen)
+            self._watching = False
 
     @contextmanager
     def page(self, title: str) -> Iterator[Page]:

@@ -11,9 +11,14 @@ import json
 import os
 import sys
 
-from .aws import AwsServer
-from .faults import Faults
-from .momento import ENDPOINT, MomentoServer, new_api_key
+try:
+    from .aws import AwsServer
+    from .faults import Faults
+    from .momento import ENDPOINT, MomentoServer, new_api_key
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"{sys.executable} has no package {error.name!r}: run `make lab`, and use the Python in .venv that it made."
+    )
 
 CACHES = ["tutorial"]
 

@@ -18,6 +18,7 @@ from .faults import Faults
 
 THREADS = 64  # more than any notebook reads with at once, so that nobody waits for a thread
 
+
 class AwsServer:
     """Serves on 127.0.0.1 at `url`, a thread a connection, until the process ends."""
 

@@ -1,0 +1,90 @@
+"""The local AWS, spoken to by the unchanged boto3."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
+import psutil
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from conftest import SECRET_NAME
+
+NO_RETRY = Config(retries={"total_max_attempts": 1})
+
+
+def read(client) -> str:
+    return client.get_secret_value(SecretId=SECRET_NAME, VersionStage="AWSCURRENT")["SecretString"]
+
+
+def connections_to(url: str) -> int:
+    port = int(url.rsplit(":", 1)[1])
+    return sum(
+        c.status == psutil.CONN_ESTABLISHED and c.raddr.port == port
+        for c in psutil.Process().net_connections()
+        if c.raddr
+    )
+
+
+def test_a_secret_is_created_and_read(cloud):
+    assert read(boto3.client("secretsmanager")) == cloud.api_key
+
+
+def test_labels_move_with_a_new_version(cloud):
+    client = boto3.client("secretsmanager")
+    client.put_secret_value(SecretId=SECRET_NAME, SecretString="second")
+    assert read(client) == "second"
+    previous = client.get_secret_value(SecretId=SECRET_NAME, VersionStage="AWSPREVIOUS")
+    assert previous["SecretString"] == cloud.api_key
+
+
+def test_a_reused_client_reuses_its_connection_and_a_new_one_opens_another(cloud):
+    client = boto3.client("secretsmanager")
+    for _ in range(5):
+        read(client)
+    before = connections_to(cloud._sandbox.aws)
+    for _ in range(20):
+        read(client)
+    assert connections_to(cloud._sandbox.aws) == before
+    other = boto3.client("secretsmanager")
+    read(other)
+    assert connections_to(cloud._sandbox.aws) == before + 1
+
+
+def test_sixty_four_reads_at_once_all_answer(cloud):
+    client = boto3.client("secretsmanager", config=Config(max_pool_connections=64))
+    with ThreadPoolExecutor(64) as pool:
+        assert set(pool.map(lambda _: read(client), range(256))) == {cloud.api_key}
+
+
+def test_an_error_fault_has_the_code_that_boto3_knows(cloud):
+    client = boto3.client("secretsmanager", config=NO_RETRY)
+    cloud.add_fault("aws", "GetSecretValue", error="ThrottlingException", message="Rate exceeded", times=1)
+    with pytest.raises(ClientError) as caught:
+        read(client)
+    assert caught.value.response["Error"] == {"Code": "ThrottlingException", "Message": "Rate exceeded"}
+    assert read(client) == cloud.api_key
+
+
+def test_a_quota_fault_throttles_what_is_beyond_it(cloud):
+    client = boto3.client("secretsmanager", config=NO_RETRY)
+    cloud.add_fault("aws", "GetSecretValue", error="ThrottlingException", per_second=5)
+    outcomes = []
+    for _ in range(8):
+        try:
+            read(client)
+            outcomes.append("ok")
+        except ClientError as error:
+            outcomes.append(error.response["Error"]["Code"])
+    assert outcomes == ["ok"] * 5 + ["ThrottlingException"] * 3
+
+
+def test_a_delay_is_added(cloud):
+    client = boto3.client("secretsmanager")
+    cloud.add_fault("aws", delay=0.2)
+    started = time.perf_counter()
+    read(client)
+    assert time.perf_counter() - started >= 0.2
+    cloud.clear_faults()

@@ -1,0 +1,94 @@
+"""Nothing leaves the machine in sandbox mode, whatever the learner's environment says."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+SESSION = """
+import sys
+
+outside = []
+
+def guard(event, arguments):
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        if arguments[1][0] not in ("127.0.0.1", "::1", "localhost"):
+            outside.append(arguments[1])
+    if event == "socket.getaddrinfo" and arguments[0] not in (None, "", "127.0.0.1", "::1", "localhost"):
+        outside.append(arguments[0])
+
+sys.addaudithook(guard)
+
+from datetime import timedelta
+
+import boto3
+boto3.client("sts")  # a default session made before connect(), with the learner's own settings
+
+from helpers.cloud import connect
+from momento import CacheClient, Configurations, TopicClient, TopicConfigurations
+
+cloud = connect()
+seen = []
+client = boto3.client("secretsmanager")
+client.meta.events.register("before-send", lambda request, **_: seen.append(str(request.headers["Authorization"])))
+cloud.ensure_secret("s")
+token = client.get_secret_value(SecretId="s")["SecretString"]
+boto3.client("sts").get_caller_identity()
+with CacheClient(Configurations.Laptop.v1(), cloud.credentials_from(token), timedelta(seconds=60)) as cache:
+    assert cache.set("tutorial", "k", "v").__class__.__name__ == "Success"
+with TopicClient(TopicConfigurations.Default.v1(), cloud.credentials_from(token)) as topics:
+    assert topics.publish("tutorial", "t", "m").__class__.__name__ == "Success"
+assert seen and all("Credential=sandbox/" in one and "/us-west-2/" in one for one in seen), seen
+assert not outside, outside
+print("hermetic")
+"""
+
+
+@pytest.fixture
+def learner(tmp_path) -> dict[str, str]:
+    """An environment such as a developer has: real-looking keys, a profile, a region, a proxy, a Momento key."""
+    config, credentials = tmp_path / "config", tmp_path / "credentials"
+    config.write_text("[profile work]\nregion = eu-central-1\nsso_start_url = https://example.awsapps.com/start\n")
+    credentials.write_text("[work]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = example\n")
+    return {
+        **os.environ,
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "AWS_SESSION_TOKEN": "a-session-token",
+        "AWS_PROFILE": "work",
+        "AWS_CONFIG_FILE": str(config),
+        "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_REGION": "eu-central-1",
+        "AWS_USE_FIPS_ENDPOINT": "true",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+        "HTTP_PROXY": "http://203.0.113.1:3128",
+        "HTTPS_PROXY": "http://203.0.113.1:3128",
+        "http_proxy": "http://203.0.113.1:3128",
+        "MOMENTO_API_KEY": "a-real-key",
+        "MOMENTO_ENDPOINT": "cell-4-us-west-2-1.prod.a.momentohq.com",
+    }
+
+
+def run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_no_python_socket_leaves_the_machine_and_no_real_credential_is_used(learner):
+    done = run([sys.executable, "-c", SESSION], learner)
+    assert done.stdout == "hermetic\n", done.stderr
+
+
+def test_it_all_works_where_only_the_loopback_interface_exists(learner):
+    """This covers gRPC too, whose sockets Python doesn't see."""
+    if not shutil.which("unshare") or run(["unshare", "-rn", "true"], learner).returncode:
+        pytest.skip("this machine lets nobody make a network namespace")
+    in_namespace = 'ip link set lo up 2>/dev/null || ifconfig lo up 2>/dev/null || exit 77; exec "$@"'
+    done = run(["unshare", "-rn", "sh", "-c", in_namespace, "sh", sys.executable, "-c", SESSION], learner)
+    if done.returncode == 77:
+        pytest.skip("this machine has no command that brings the loopback interface up")
+    assert done.stdout == "hermetic\n", done.stderr

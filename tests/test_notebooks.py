@@ -1,0 +1,159 @@
+"""How every notebook is made, and that its exercise tells right from wrong. That they run is nbval's part."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+TOKEN = re.compile(r"(?<![\w/+=-])(?:eyJ[\w-]{20,}(?:\.[\w-]+)*|[A-Za-z0-9+/]{80,}={0,2})(?![\w/+=-])")
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request) -> Path:
+    return request.param
+
+
+@pytest.fixture
+def notebook(path):
+    return nbformat.read(path, as_version=4)
+
+
+def texts(notebook) -> str:
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def code(notebook) -> list:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def shown(outputs) -> str:
+    parts = [output.get("text", "") + str(output.get("traceback", "")) for output in outputs]
+    parts += [text for output in outputs for kind, text in output.get("data", {}).items() if kind.startswith("text/")]
+    return "\n".join(parts)
+
+
+def test_it_is_stored_as_one_clean_run(notebook):
+    nbformat.validate(notebook)
+    assert [cell.execution_count for cell in code(notebook)] == list(range(1, len(code(notebook)) + 1))
+    assert notebook.metadata == {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    assert {key for cell in notebook.cells for key in cell.metadata} <= {"tags"}
+
+
+def test_no_output_holds_an_error_or_anything_shaped_like_a_token(notebook):
+    for cell in code(notebook):
+        assert not [output for output in cell.outputs if output.output_type == "error"]
+        assert not [output for output in cell.outputs if output.get("name") == "stderr"]
+        said = re.sub(r"data:image/png;base64,[A-Za-z0-9+/=]+", "", shown(cell.outputs))
+        assert not TOKEN.search(said), cell.source
+
+
+def test_it_opens_and_closes_as_ours_do(notebook):
+    first, last = notebook.cells[0].source, texts(notebook)
+    assert first.startswith("# ") and all(
+        f"**{part}**" in first for part in ("You will", "You will know", "You need", "Time:")
+    )
+    assert "## Summary" in last
+
+
+def test_headings_step_down_by_one(notebook):
+    prose = re.sub(r"```.*?```", "", texts(notebook), flags=re.DOTALL)
+    levels = [len(mark) for mark in re.findall(r"^(#+) ", prose, flags=re.MULTILINE)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_links_and_pictures_resolve_and_pictures_have_a_text(notebook):
+    for picture, text, target in LINK.findall(texts(notebook)):
+        assert text.strip(), target
+        if picture:
+            assert len(text) > 30, f"{target} needs a text that can stand for it"
+        if not target.startswith(("http://", "https://", "#")):
+            assert (FOLDER / unquote(target).split("#")[0]).exists(), target
+
+
+def test_figures_have_a_text(notebook):
+    html = "".join(output.get("data", {}).get("text/html", "") for cell in code(notebook) for output in cell.outputs)
+    assert html.count("<img") == len(re.findall(r'<img [^>]*alt="[^"]{20,}"', html))
+
+
+def test_cells_are_small(notebook):
+    sizes = sorted(len(cell.source.strip().splitlines()) for cell in code(notebook))
+    assert sizes[-1] <= 20
+    assert sizes[int(len(sizes) * 0.9)] <= 14
+
+
+# For each exercise: wrong answers, in the notebook's own words, and the hint that each must get.
+RESET = "client.delete_secret(SecretId=EXERCISE_SECRET, ForceDeleteWithoutRecovery=True)\n"
+STORE = "client.create_secret(Name=EXERCISE_SECRET, {})"
+HANDLE = "def handle(user):\n    {}"
+WRONG = {
+    "01_create_the_secret": [
+        (STORE.format("SecretString=received"), "a line break at its end"),
+        (RESET + STORE.format("SecretString=received.strip()"), "quotation marks"),
+        (RESET + STORE.format("SecretString=json.dumps({'key': key})"), "is JSON"),
+        (RESET + STORE.format("SecretBinary=received.encode()"), "SecretBinary"),
+        (RESET + STORE.format("SecretString=received.strip()[1:60]"), "only a part of one"),
+        (
+            "from helpers.sandbox.momento import new_api_key\n" + RESET + STORE.format("SecretString=new_api_key()"),
+            "Momento answers AUTHENTICATION_ERROR",
+        ),
+        (RESET + STORE.format("SecretString=received.strip().strip('\"')"), "no tag"),
+        ("client.delete_secret(SecretId=EXERCISE_SECRET)", "waits for its deletion"),
+        ("client.restore_secret(SecretId=EXERCISE_SECRET)\n" + RESET, "There is no secret"),
+    ],
+    "03_retrieve_it_naively": [
+        ("handle = handle_naively", "still one read for each Momento call"),
+        (HANDLE.format("return 1"), "three Momento calls"),
+        (HANDLE.format("raise KeyError(user)"), "raised KeyError"),
+        (
+            HANDLE.format(
+                "cache_client.set(CACHE_NAME, user, '1'); cache_client.get(CACHE_NAME, user); "
+                "return int(cache_client.get(CACHE_NAME, user).value_string)"
+            ),
+            "has to come from Secrets Manager",
+        ),
+        (
+            HANDLE.format(
+                "get_token(SECRET_NAME); cache_client.set(CACHE_NAME, user, '7'); cache_client.get(CACHE_NAME, user); "
+                "return int(cache_client.get(CACHE_NAME, user).value_string)"
+            ),
+            "answers differ",
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_exercise_tells_right_from_wrong(name):
+    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    (place,) = [index for index, cell in enumerate(notebook.cells) if "exercise" in cell.metadata.get("tags", [])]
+    checking = notebook.cells[place + 1]
+    (solution,) = re.findall(r"<summary>Solution</summary>\n\n```python\n(.*?)```", texts(notebook), flags=re.DOTALL)
+    client = NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(FOLDER)}})
+
+    def answer_to(source: str) -> str:
+        for cell in (nbformat.v4.new_code_cell(source), nbformat.v4.new_code_cell(checking.source)):
+            notebook.cells.append(cell)
+            client.execute_cell(cell, len(notebook.cells) - 1)
+        return shown(notebook.cells[-1].outputs)
+
+    with client.setup_kernel():
+        for index in range(place):
+            client.execute_cell(notebook.cells[index], index)
+        assert "Not yet." in answer_to(notebook.cells[place].source)
+        for wrong, hint in WRONG[name]:
+            said = answer_to(wrong)
+            assert "Not yet." in said and hint in said, said
+        assert "Solved." in answer_to(solution)
