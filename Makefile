@@ -6,7 +6,7 @@ help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 lab: .venv/lab  ## open JupyterLab on the first notebook
-	$(BIN)/jupyter lab --allow-root notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab --allow-root --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 test: .venv/test  ## run every test, the notebooks included
 	$(BIN)/ruff check .

@@ -20,8 +20,8 @@ def preflight() -> Table:
     rows = [
         ("Python 3.11, 3.12 or 3.13", (3, 11) <= sys.version_info < (3, 14), "run `make lab PYTHON=python3.12`"),
         ("the packages that the notebooks import", not (missing := _missing()), f"{', '.join(missing)}: {_INSTALL}"),
-        ("a free port on this machine", _can_listen(), "let programs of yours listen on 127.0.0.1"),
-        ("a mode that exists", _mode_exists(), "unset TUTORIAL_CLOUD, or set it to live"),
+        ("a free port on this machine", _can_listen(), "let your programs listen on 127.0.0.1"),
+        ("TUTORIAL_CLOUD unset, or a mode we know", _mode_exists(), "unset it for the sandbox, or set it to live"),
     ]
     return Table(
         ("Needed", "Found", "What to do"),

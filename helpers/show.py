@@ -74,7 +74,7 @@ class Note:
 
 
 def _is_number(cell: object) -> bool:
-    return isinstance(cell, (int, float)) or _text(cell)[:1].isdigit() or _text(cell).startswith("$")
+    return isinstance(cell, (int, float)) or _text(cell)[:1].isdigit() or _text(cell)[:1] in ("$", "–")
 
 
 def _text(cell: object) -> str:

@@ -106,7 +106,7 @@ WRONG = {
         (RESET + STORE.format("SecretBinary=received.encode()"), "SecretBinary"),
         (RESET + STORE.format("SecretString=received.strip()[1:60]"), "only a part of one"),
         (
-            "from helpers.sandbox.momento import new_api_key\n" + RESET + STORE.format("SecretString=new_api_key()"),
+            "from helpers.sandbox.keys import new_api_key\n" + RESET + STORE.format("SecretString=new_api_key()"),
             "Momento answers AUTHENTICATION_ERROR",
         ),
         (RESET + STORE.format("SecretString=received.strip().strip('\"')"), "no tag"),

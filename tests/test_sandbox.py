@@ -45,7 +45,7 @@ def test_an_api_key_from_the_command_line_is_accepted():
     from momento import CacheClient, Configurations, CredentialProvider
     from momento.responses import ListCaches
 
-    from helpers.sandbox.momento import new_api_key
+    from helpers.sandbox.keys import new_api_key
 
     key = new_api_key()
     sandbox = Sandbox("--api-key", key).wait_until_ready()

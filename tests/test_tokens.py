@@ -9,7 +9,7 @@ import traceback
 import jwt
 import pytest
 
-from helpers.sandbox.momento import new_api_key
+from helpers.sandbox.keys import new_api_key
 from helpers.tokens import Kind, TokenError, check
 
 V2, V1 = new_api_key("v2"), new_api_key("v1")

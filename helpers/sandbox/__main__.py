@@ -14,7 +14,8 @@ import sys
 try:
     from .aws import AwsServer
     from .faults import Faults
-    from .momento import ENDPOINT, MomentoServer, new_api_key
+    from .keys import ENDPOINT, new_api_key
+    from .momento import MomentoServer
 except ModuleNotFoundError as error:
     sys.exit(
         f"{sys.executable} has no package {error.name!r}: run `make lab`, and use the Python in .venv that it made."

@@ -7,8 +7,6 @@ token that works here has really been retrieved, and a revoked one fails as in p
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import secrets
 import threading
 import time
@@ -17,7 +15,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import grpc
-import jwt
 from momento_wire_types import cacheclient_pb2 as cache_pb
 from momento_wire_types import cacheclient_pb2_grpc as cache_grpc
 from momento_wire_types import cachepubsub_pb2 as topic_pb
@@ -27,8 +24,8 @@ from momento_wire_types import controlclient_pb2 as control_pb
 from momento_wire_types import controlclient_pb2_grpc as control_grpc
 
 from .faults import Faults
+from .keys import header_value
 
-ENDPOINT = "sandbox.localhost"  # *.localhost never leaves the machine (RFC 6761), even if a client bypasses the seam
 HEARTBEAT_SECONDS = 10.0
 KEPT_MESSAGES = 1_000  # per topic, for a subscriber that resumes at a sequence number
 
@@ -38,21 +35,6 @@ SERVER_OPTIONS = (  # without these a silent subscription gets GOAWAY for its ke
     ("grpc.http2.max_ping_strikes", 0),
     ("grpc.max_receive_message_length", 6_000_000),
 )
-
-
-def new_api_key(kind: str = "v2") -> str:
-    """A fresh API key in Momento's own format: "v2" is a JWT, "v1" is base64 of JSON with the endpoint inside."""
-    key = jwt.encode({"t": "g", "jti": secrets.token_hex(16), "iss": "sandbox"}, secrets.token_bytes(32), "HS256")
-    if kind == "v2":
-        return key
-    if kind == "v1":
-        return base64.b64encode(json.dumps({"endpoint": ENDPOINT, "api_key": key}).encode()).decode()
-    raise ValueError(f"There is no kind {kind!r} of API key: choose 'v2' or 'v1'.")
-
-
-def _header_value(api_key: str) -> str:
-    """What the SDK sends for this key: a v2 key as it is, of a v1 key only the inner part."""
-    return api_key if api_key.startswith("eyJ") and "." in api_key else json.loads(base64.b64decode(api_key))["api_key"]
 
 
 @dataclass
@@ -131,10 +113,12 @@ async def _refuse(context: grpc.aio.ServicerContext, message: str) -> None:
     await context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
-class Control(control_grpc.ScsControlServicer):
+class Service:
     def __init__(self, state: State) -> None:
         self.state = state
 
+
+class Control(Service, control_grpc.ScsControlServicer):
     async def CreateCache(self, request, context):
         if not request.cache_name.strip():
             await _refuse(context, "Cache name must not be empty")
@@ -158,13 +142,9 @@ class Control(control_grpc.ScsControlServicer):
         return control_pb._FlushCacheResponse()
 
 
-class Data(cache_grpc.ScsServicer):
-    def __init__(self, state: State) -> None:
-        self.state = state
-
+class Data(Service, cache_grpc.ScsServicer):
     async def Get(self, request, context):
-        item = (await self.state.named(context)).get(request.cache_key)
-        return _get_response(item)
+        return _get_response((await self.state.named(context)).get(request.cache_key))
 
     async def GetBatch(self, request, context):
         cache = await self.state.named(context)
@@ -201,12 +181,12 @@ class Data(cache_grpc.ScsServicer):
         return cache_pb._SetIfResponse(stored=cache_pb._SetIfResponse._Stored())
 
     async def SetIfNotExists(self, request, context):
-        cache = await self.state.named(context)
-        await _check_ttl(request, context)
-        if cache.get(request.cache_key):
-            return cache_pb._SetIfNotExistsResponse(not_stored=cache_pb._SetIfNotExistsResponse._NotStored())
-        cache.set(request.cache_key, request.cache_body, request.ttl_milliseconds)
-        return cache_pb._SetIfNotExistsResponse(stored=cache_pb._SetIfNotExistsResponse._Stored())
+        """The older name of SetIf with the condition `absent`; its answer has the same form."""
+        newer = cache_pb._SetIfRequest.FromString(request.SerializeToString())
+        newer.absent.SetInParent()
+        stored = (await self.SetIf(newer, context)).HasField("stored")
+        response = cache_pb._SetIfNotExistsResponse
+        return response(stored=response._Stored()) if stored else response(not_stored=response._NotStored())
 
     async def Delete(self, request, context):
         (await self.state.named(context)).items.pop(request.cache_key, None)
@@ -259,10 +239,7 @@ async def _check_ttl(request, context) -> None:
         await _refuse(context, "TTL must be positive")
 
 
-class Topics(topic_grpc.PubsubServicer):
-    def __init__(self, state: State) -> None:
-        self.state = state
-
+class Topics(Service, topic_grpc.PubsubServicer):
     async def Publish(self, request, context):
         cache = await self.state.cache(request.cache_name, context)
         cache.topics[request.topic].publish(request.value, publisher=context.peer())
@@ -337,11 +314,11 @@ class MomentoServer:
         self.port = started.result()
 
     def accept(self, api_key: str) -> None:
-        self.accepted.add(_header_value(api_key))
+        self.accepted.add(header_value(api_key))
 
     def revoke(self, api_key: str) -> None:
         """From now on calls with this key fail. As a call is authorized when it starts, open subscriptions live on."""
-        self.accepted.discard(_header_value(api_key))
+        self.accepted.discard(header_value(api_key))
 
     async def _serve(self, started: Future[int]) -> None:
         services = {
