@@ -14,7 +14,7 @@ test: .venv/test  ## run every test, the notebooks included
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 outputs: .venv/lab  ## run all notebooks and rewrite their stored outputs
-	$(BIN)/jupyter nbconvert --to notebook --inplace --execute --config tests/outputs_config.py notebooks/*.ipynb
+	$(BIN)/jupyter nbconvert --to notebook --inplace --config tests/outputs_config.py notebooks/*.ipynb
 
 lock: .venv/lab  ## pin the newest versions that pyproject.toml allows
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade \

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
+
+from .show import duration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,3 +88,82 @@ def bars_side_by_side(panels: Mapping[str, Mapping[str, float]], texts: Mapping[
         for title, values in panels.items()
     )
     return Chart(figure, "Bar chart. " + ". ".join(said) + ".")
+
+
+def latency_dots(values: Mapping[str, tuple[float, float]], title: str) -> Chart:
+    """For each name the median and the 99th percentile, in seconds, on a logarithmic axis."""
+    figure, (axis,) = new_figure(height=0.9 + 0.36 * len(values))
+    for row, (name, (median, high)) in enumerate(values.items()):
+        colour = COLOURS[1] if median < 1e-3 else COLOURS[0]
+        axis.plot([median, max(high, median)], [row, row], color=colour, linewidth=2, alpha=0.7)
+        axis.plot(median, row, "o", color=colour, markersize=9)
+        axis.plot(high, row, "|", color=colour, markersize=12, markeredgewidth=2)
+        axis.annotate(
+            duration(median),
+            (max(high, median), row),
+            (8, -4),
+            textcoords="offset points",
+            color=INK,
+            fontweight="bold",
+        )
+    axis.set_yticks(range(len(values)), list(values))
+    axis.invert_yaxis()
+    _time_axis(axis)
+    axis.margins(x=0.12)
+    axis.set_title(f"{title} (dot: median, bar: 99th percentile)", loc="left", color=INK)
+    said = ", ".join(f"{name} {duration(median)}" for name, (median, _) in values.items())
+    return Chart(figure, f"Chart on a logarithmic axis. {title}, medians: {said}.")
+
+
+def _time_axis(axis) -> None:
+    """A logarithmic x axis in seconds, its ticks written with a unit that fits."""
+    axis.set_xscale("log")
+    ticks = {
+        1e-8: "10 ns",
+        1e-7: "0.1 µs",
+        1e-6: "1 µs",
+        1e-5: "10 µs",
+        1e-4: "0.1 ms",
+        1e-3: "1 ms",
+        1e-2: "10 ms",
+        0.1: "0.1 s",
+        1.0: "1 s",
+    }
+    axis.set_xticks(list(ticks), list(ticks.values()))
+    axis.minorticks_off()
+    axis.grid(axis="x", color=INK, alpha=0.25)
+    axis.tick_params(left=False)
+
+
+def cost_lines(
+    curves: Mapping[str, Sequence[tuple[float, float]]], here: float, throttled_from: float, break_even: float
+) -> Chart:
+    """Dollars per month over requests per second, both logarithmic; `here` marks the chosen rate."""
+    figure, (axis,) = new_figure(height=3.6)
+    for colour, (name, points) in zip(COLOURS, curves.items(), strict=False):
+        xs, ys = zip(*points, strict=True)
+        axis.plot(xs, ys, color=colour, linewidth=2.5, label=name)
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlim(xs[0], xs[-1])
+    axis.axvline(here, color=INK, linewidth=1.5, linestyle="--")
+    axis.axvspan(min(throttled_from, xs[-1]), xs[-1], color=COLOURS[0], alpha=0.15)
+    top = axis.get_ylim()[1]
+    axis.annotate(" your rate", (here, top), color=INK, va="top", fontweight="bold")
+    if throttled_from < xs[-1]:
+        axis.annotate(
+            " throttled without a cache", (throttled_from, top), color=INK, va="top", ha="right", fontweight="bold"
+        )
+    axis.set_xlabel("requests per second")
+    axis.set_ylabel("US dollars per month")
+    axis.yaxis.set_major_formatter(lambda value, _: f"${value:,.0f}" if value >= 1 else f"${value:g}")
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+    axis.grid(color=INK, alpha=0.25)
+    axis.minorticks_off()
+    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 0.9), labelcolor=INK)
+    said = (
+        f"Lines on logarithmic axes: US dollars per month over requests per second, for {', '.join(curves)}. "
+        f"Your rate is {here:,g} requests per second. Without a cache, calls cost more than the secret itself from "
+        f"{break_even:,.3g}, and AWS throttles from {throttled_from:,.0f}."
+    )
+    return Chart(figure, said)

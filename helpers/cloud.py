@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from .sandbox import Sandbox
-from .show import Note, masked
+from .show import Note, PlainError, masked
 
 if TYPE_CHECKING:
     from momento import CredentialProvider
@@ -32,7 +32,7 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _current: Cloud | None = None
 
 
-class CloudError(RuntimeError):
+class CloudError(PlainError):
     """The cloud can't be reached as asked. The message is one sentence that names the cause and the fix."""
 
 

@@ -6,20 +6,23 @@ An unsolved exercise says "Not yet" and never raises, so that a notebook always 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import uuid4
 
 from .cloud import Cloud
-from .show import Note
+from .measure import OVERLAP, at_once
+from .pricing import Fleet, PricingError
+from .show import Note, dollars
 from .tokens import TokenError, check
 
 
-def reveal(guess: object, counted: int, unit: str) -> Note:
-    """Set the learner's guess beside what the ledger counted."""
+def reveal(guess: object, counted: int, unit: str, source: str = "the ledger") -> Note:
+    """Set the learner's guess beside what the ledger, or another source, counted."""
     if isinstance(guess, bool) or not isinstance(guess, (int, float)) or guess < 0:
-        return _not_yet(f"The ledger counted {counted:,} {unit}.", "Your guess should be a number, such as 10.")
+        return _not_yet(f"{source[0].upper()}{source[1:]} counted {counted:,} {unit}.", "Your guess should be a number, such as 10.")
     if guess == counted:
-        return Note(f"You said {guess:,}, and so does the ledger: {counted:,} {unit}.", mood="good")
-    return Note(f"You said {guess:,}; the ledger counted {counted:,} {unit}.")
+        return Note(f"You said {guess:,}, and so does {source}: {counted:,} {unit}.", mood="good")
+    return Note(f"You said {guess:,}; {source} counted {counted:,} {unit}.")
 
 
 def check_stored_token(cloud: Cloud, name: str) -> Note:
@@ -88,6 +91,78 @@ def check_reads_per_request(cloud: Cloud, handle: Callable[[str], object], expec
     if reads != requests:
         return _not_yet(seen, "Make it one read for each request: no fewer, no more.")
     return _solved(f"{seen} A third of the reads, by moving one line.")
+
+
+def check_single_flight(
+    cloud: Cloud, name: str, make_reader: Callable[[], Callable[[], str]], threads: int = 32
+) -> Note:
+    """Exercise of 04: does a reader from `make_reader()` fetch the secret once however many threads ask?"""
+    import boto3
+
+    try:
+        read = make_reader()
+    except Exception as error:
+        return _not_yet(f"make_reader raised {type(error).__name__}.", "Call it in a cell of its own to see why.")
+    if not callable(read):
+        return _not_yet("make_reader gives no function.", "End it with `return read`, where `read` is your function.")
+    token = boto3.client("secretsmanager").get_secret_value(SecretId=name, VersionStage="AWSCURRENT")["SecretString"]
+    cloud.add_fault("aws", delay=OVERLAP)
+    try:
+        with cloud.ledger.page("together") as together:
+            answers = at_once(read, threads)
+        with cloud.ledger.page("later") as later:
+            at_once(read, 2)
+        fresh = make_reader()
+        with cloud.ledger.page("a second reader") as second:
+            at_once(fresh, 1)
+    finally:
+        cloud.clear_faults()
+    gets = together.count("GetSecretValue")
+    seen = f"{threads} threads made {gets} calls of GetSecretValue."
+    errors = [answer for answer in answers if isinstance(answer, Exception)]
+    if errors:
+        return _not_yet(
+            f"{len(errors)} of {threads} threads met {type(errors[0]).__name__}.", "Let it succeed for one first."
+        )
+    if any(answer != token for answer in answers):
+        return _not_yet(f"{seen} But not every thread got the token.", "Return the SecretString, to every thread.")
+    if gets == 0:
+        return _not_yet(seen, "The first read has to come from Secrets Manager: start with an empty cache.")
+    if gets == threads and later.count():
+        return _not_yet(seen, "Nothing is kept: put a cache around the function that reads.")
+    if gets > 1:
+        return _not_yet(seen, "It is kept, but threads that come together don't wait for each other: see `condition=`.")
+    if later.count():
+        return _not_yet(
+            f"{seen} But the next reads asked again.", "Threads wait for each other now; keep the value too."
+        )
+    if not second.count():
+        return _not_yet(
+            f"{seen} But a second reader from make_reader made none.",
+            "The two share a cache: create it inside make_reader, so that each service gets its own.",
+        )
+    return _solved(f"{threads} threads at once made 1 call, and later reads none.")
+
+
+def check_ttl(ttl: object, fleet: Fleet, most_dollars: float, most_stale: float) -> Note:
+    """Exercise of 06: does this TTL, in seconds, keep a fleet's calls within a budget and its tokens fresh enough?"""
+    if ttl is None:
+        return _not_yet("There is no TTL yet.", "Set my_ttl to a number of seconds.")
+    try:
+        chosen = replace(fleet, ttl=ttl)
+    except PricingError as error:
+        return _not_yet(str(error), "A TTL is a number of seconds, such as 60.")
+    cost = chosen.bill()["API calls"]
+    said = f"With a TTL of {ttl:,} s the fleet makes {chosen.calls_per_month:,.0f} calls a month, for {dollars(cost)}."
+    if ttl == 0:
+        return _not_yet(said, "A TTL of 0 is no cache: every read is a call.")
+    if ttl > most_stale:
+        return _not_yet(
+            said, f"Cheap, but a rotated token would be used for up to {ttl:,} s: {most_stale:,} s is the limit."
+        )
+    if cost > most_dollars:
+        return _not_yet(said, f"Fresh, but over the budget of {dollars(most_dollars)}: each process asks too often.")
+    return _solved(f"{said} A rotated token is noticed after {ttl:,} s at the latest.")
 
 
 def _refusal(cloud: Cloud, token: str) -> str | None:

@@ -1,8 +1,16 @@
-"""What AWS charges. Prices in US dollars, as published on the page named beside each, read on the date beside it."""
+"""What AWS charges, and what a fleet of processes that reads a secret costs in a month.
+
+Prices in US dollars, as published on the page named beside each, read on the date beside it. A month has 30 days.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+from .show import PlainError
+
+MONTH = 30 * 24 * 3600  # seconds
 
 
 @dataclass(frozen=True)
@@ -14,11 +22,128 @@ class Price:
 
 
 _SECRETS_MANAGER = "https://aws.amazon.com/secrets-manager/pricing/"
+_KMS = "https://aws.amazon.com/kms/pricing/"
 
 API_CALL = Price(0.05 / 10_000, "API call", _SECRETS_MANAGER, "2026-11-23")
-SECRET_MONTH = Price(0.40, "secret and month", _SECRETS_MANAGER, "2026-11-23")
+SECRET_MONTH = Price(0.40, "secret and month, each replica counts", _SECRETS_MANAGER, "2026-11-23")
+KEY_MONTH = Price(1.00, "customer managed key and month, in each region", _KMS, "2026-11-23")
+KEY_REQUEST = Price(0.03 / 10_000, "request to a customer managed key", _KMS, "2026-11-23")
+
+# Secrets Manager's quota of GetSecretValue in a region; its source says "up to 10,000 per second".
+QUOTA_PER_SECOND = 10_000
+QUOTA_SOURCE = "https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"
+
+# The ways of caching that cost differently. The library's time to live is drawn at each refresh, uniformly between
+# half of the set one and the whole: three quarters of it on average.
+WAYS = ("no cache", "AWS's caching library", "a cache with a fixed TTL")
+NO_CACHE, AWS_LIBRARY, FIXED_TTL = WAYS
+
+
+class PricingError(PlainError, ValueError):
+    """An input that no fleet can have. The message names it and what it may be."""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Processes, or Lambda environments, that read secrets. Each request reads every secret once.
+
+    Requests are spread evenly over the processes and over time. `lifetime` and `ttl` are in seconds. Raises
+    `PricingError` for a number that can't be.
+    """
+
+    requests_per_second: float = 100.0
+    processes: int = 1
+    lifetime: float = MONTH
+    ttl: float = 3600.0
+    way: str = NO_CACHE
+    secrets: int = 1
+    replicas: int = 0
+    customer_key: bool = False
+
+    def __post_init__(self) -> None:
+        _check("requests_per_second", self.requests_per_second, 0, 1_000_000)
+        _check("processes", self.processes, 1, 1_000_000, whole=True)
+        _check("lifetime", self.lifetime, 1, MONTH)
+        _check("ttl", self.ttl, 0, MONTH)
+        _check("secrets", self.secrets, 1, 500_000, whole=True)
+        _check("replicas", self.replicas, 0, 50, whole=True)
+        if self.way not in WAYS:
+            raise PricingError(f"way is {self.way!r}: choose one of {', '.join(WAYS)}.")
+
+    @property
+    def reads_per_life(self) -> float:
+        """How often one process reads one secret, from its start to its end, on average."""
+        return self.requests_per_second / self.processes * self.lifetime
+
+    @property
+    def fetches_per_life(self) -> float:
+        """How many of these reads find no fresh copy, so that the cache asks Secrets Manager."""
+        reads = self.reads_per_life
+        if self.way == NO_CACHE or reads <= 1:
+            return reads
+        kept = self.ttl * 0.75 if self.way == AWS_LIBRARY else self.ttl
+        # A copy serves all reads before it expires; the next read after that fetches.
+        reads_per_copy = max(1, math.ceil(round(kept * reads / self.lifetime, 6)))
+        return math.ceil(round(reads) / reads_per_copy)
+
+    @property
+    def lives(self) -> float:
+        """How many processes live in a month, one after the other and beside each other."""
+        return self.processes * MONTH / self.lifetime
+
+    @property
+    def gets_per_month(self) -> float:
+        """Calls of GetSecretValue. The library fetches a value only if it is new, and asks for that first."""
+        if self.way == AWS_LIBRARY:
+            return self.lives * self.secrets * min(1, self.fetches_per_life)
+        return self.lives * self.secrets * self.fetches_per_life
+
+    @property
+    def calls_per_month(self) -> float:
+        """Calls of all kinds: with the library, a DescribeSecret for each refresh too."""
+        describes = self.lives * self.secrets * self.fetches_per_life if self.way == AWS_LIBRARY else 0
+        return self.gets_per_month + describes
+
+    @property
+    def dollars_per_month(self) -> float:
+        return sum(self.bill().values())
+
+    def bill(self) -> dict[str, float]:
+        """Dollars per month, by what they are for."""
+        regions = 1 + self.replicas
+        bill = {
+            "API calls": self.calls_per_month * API_CALL.amount,
+            "keeping the secrets": self.secrets * regions * SECRET_MONTH.amount,
+        }
+        if self.customer_key:
+            bill["customer managed key"] = regions * KEY_MONTH.amount + self.gets_per_month * KEY_REQUEST.amount
+        return bill
+
+    @property
+    def share_of_quota(self) -> float:
+        """GetSecretValue calls per second as a part of the region's quota, averaged; above 1 AWS throttles."""
+        return self.gets_per_month / MONTH / QUOTA_PER_SECOND
+
+
+def break_even(fleet: Fleet) -> float:
+    """From how many requests per second calls without a cache cost more than keeping the secrets."""
+    keeping = fleet.secrets * (1 + fleet.replicas) * SECRET_MONTH.amount
+    return keeping / (fleet.secrets * API_CALL.amount * MONTH)
+
+
+def throttled_from(fleet: Fleet) -> float:
+    """From how many requests per second reads without a cache exceed the region's quota."""
+    return QUOTA_PER_SECOND / fleet.secrets
 
 
 def price_of(service: str, calls: int) -> float:
     """Dollars for this many calls. Momento bills bytes, not calls, so its calls cost nothing here."""
     return calls * API_CALL.amount if service == "Secrets Manager" else 0.0
+
+
+def _check(name: str, value: object, least: float, most: float, whole: bool = False) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise PricingError(f"{name} is {value!r}: give a number from {least:,} to {most:,}.")
+    if not least <= value <= most or (whole and value != int(value)):
+        kind = "a whole number" if whole else "a number"
+        raise PricingError(f"{name} is {value:,}: give {kind} from {least:,} to {most:,}.")

@@ -20,12 +20,19 @@ def duration(seconds: float) -> str:
 
 def dollars(amount: float) -> str:
     """US dollars, with as many decimals as a price per call needs."""
-    return f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.6f}"
+    return f"${amount:,.2f}" if amount >= 0.01 or amount == 0 else f"${amount:.6f}"
 
 
 def masked(secret: str) -> str:
     """What may be shown of a secret: its length."""
     return f"<hidden, {len(secret)} characters>"
+
+
+class PlainError(Exception):
+    """An error whose message is one sentence for a person, with cause and fix; a notebook shows only that."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython calls this instead of printing its own traceback
+        return [f"✗ {self}"]
 
 
 class Table:

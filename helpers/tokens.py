@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 import jwt
 
+from .show import PlainError
 
-class TokenError(ValueError):
+
+class TokenError(PlainError, ValueError):
     """The text is no usable API key. The message names the cause and the fix, and never repeats the text."""
 
 

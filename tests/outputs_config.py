@@ -1,9 +1,26 @@
 """For `make outputs`: run every notebook and store what a diff should show, no more."""
 
+from nbconvert.preprocessors import Preprocessor
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class DropWidgetViews(Preprocessor):
+    """Widgets need a kernel: what is stored of them is their plain form, or nothing."""
+
+    def preprocess_cell(self, cell, resources, index):
+        if cell.cell_type == "code":
+            for output in cell.outputs:
+                output.get("data", {}).pop(WIDGET_VIEW, None)
+            cell.outputs = [output for output in cell.outputs if output.get("data", True)]
+        return cell, resources
+
+
 c = get_config()  # noqa: F821  (given by nbconvert)
 
 c.NotebookExporter.preprocessors = [
     "nbconvert.preprocessors.ExecutePreprocessor",
+    DropWidgetViews,
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
 ]
 c.ExecutePreprocessor.timeout = 120

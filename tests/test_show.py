@@ -36,7 +36,7 @@ def test_the_sanitizer_knows_every_measured_duration_and_no_other_number():
 
 
 @pytest.mark.parametrize(
-    ("amount", "text"), [(0.000005, "$0.000005"), (3888, "$3,888.00"), (0, "$0.00"), (0.4, "$0.400000")]
+    ("amount", "text"), [(0.000005, "$0.000005"), (3888, "$3,888.00"), (0, "$0.00"), (0.4, "$0.40")]
 )
 def test_dollars(amount, text):
     assert dollars(amount) == text

@@ -15,10 +15,12 @@ import tempfile
 import threading
 from typing import Any
 
+from ..show import PlainError
+
 START_SECONDS = 60  # a full classroom on one machine starts slowly; an idle machine needs about one second
 
 
-class SandboxError(RuntimeError):
+class SandboxError(PlainError):
     """The sandbox can't do what was asked. The message is one sentence that names the cause and the fix."""
 
 

@@ -67,12 +67,13 @@ class Topic:
         """What a new subscriber is sent first: the latest message, or all from the number it asks to resume at."""
         if not number:
             return [topic_pb._SubscriptionItem(item=message) for message in list(self.kept)[-1:]]
-        if page not in (0, self.page):
-            gap = topic_pb._Discontinuity(
-                last_topic_sequence=number, new_topic_sequence=self.last, new_sequence_page=self.page
-            )
-            return [topic_pb._SubscriptionItem(discontinuity=gap)]
-        return [topic_pb._SubscriptionItem(item=m) for m in self.kept if m.topic_sequence_number >= number]
+        kept = [topic_pb._SubscriptionItem(item=message) for message in self.kept]
+        if page in (0, self.page):
+            return [message for message in kept if message.item.topic_sequence_number >= number]
+        gap = topic_pb._Discontinuity(
+            last_topic_sequence=number, new_topic_sequence=self.last, new_sequence_page=self.page
+        )
+        return [topic_pb._SubscriptionItem(discontinuity=gap), *kept]
 
 
 class Cache:
