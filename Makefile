@@ -13,6 +13,9 @@ test: .venv/test  ## run every test, the notebooks included
 	$(BIN)/ruff format --check helpers tests
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
+bench: .venv/lab  ## measure the ways to read a secret side by side, into build/bench.json
+	$(BIN)/python tests/bench.py
+
 outputs: .venv/lab  ## run all notebooks and rewrite their stored outputs
 	$(BIN)/jupyter nbconvert --to notebook --inplace --config tests/outputs_config.py notebooks/*.ipynb
 
@@ -42,5 +45,5 @@ clean:  ## remove what was made, the environment included
 	@$(UV) pip install -q --require-hashes -r tests/requirements.txt
 	@touch $@
 
-.PHONY: help lab test outputs lock clean
+.PHONY: help lab test bench outputs lock clean
 .DEFAULT_GOAL := help

@@ -92,7 +92,7 @@ def bars_side_by_side(panels: Mapping[str, Mapping[str, float]], texts: Mapping[
 
 def latency_dots(values: Mapping[str, tuple[float, float]], title: str) -> Chart:
     """For each name the median and the 99th percentile, in seconds, on a logarithmic axis."""
-    figure, (axis,) = new_figure(height=0.9 + 0.36 * len(values))
+    figure, (axis,) = new_figure(height=1.1 + 0.36 * len(values))
     for row, (name, (median, high)) in enumerate(values.items()):
         colour = COLOURS[1] if median < 1e-3 else COLOURS[0]
         axis.plot([median, max(high, median)], [row, row], color=colour, linewidth=2, alpha=0.7)
@@ -110,7 +110,8 @@ def latency_dots(values: Mapping[str, tuple[float, float]], title: str) -> Chart
     axis.invert_yaxis()
     _time_axis(axis)
     axis.margins(x=0.12)
-    axis.set_title(f"{title} (dot: median, bar: 99th percentile)", loc="left", color=INK)
+    axis.set_title(title, loc="left", color=INK)
+    axis.set_xlabel("time of one read, logarithmic; dot: median, bar: 99th percentile")
     said = ", ".join(f"{name} {duration(median)}" for name, (median, _) in values.items())
     return Chart(figure, f"Chart on a logarithmic axis. {title}, medians: {said}.")
 
@@ -140,16 +141,16 @@ def cost_lines(
 ) -> Chart:
     """Dollars per month over requests per second, both logarithmic; `here` marks the chosen rate."""
     figure, (axis,) = new_figure(height=3.6)
-    for colour, (name, points) in zip(COLOURS, curves.items(), strict=False):
+    for colour, dashes, (name, points) in zip(COLOURS, ("-", "-", (0, (2, 2))), curves.items(), strict=False):
         xs, ys = zip(*points, strict=True)
-        axis.plot(xs, ys, color=colour, linewidth=2.5, label=name)
+        axis.plot(xs, ys, color=colour, linestyle=dashes, linewidth=2.5, label=name)
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlim(xs[0], xs[-1])
     axis.axvline(here, color=INK, linewidth=1.5, linestyle="--")
     axis.axvspan(min(throttled_from, xs[-1]), xs[-1], color=COLOURS[0], alpha=0.15)
-    top = axis.get_ylim()[1]
-    axis.annotate(" your rate", (here, top), color=INK, va="top", fontweight="bold")
+    bottom, top = axis.get_ylim()
+    axis.annotate(" your rate", (here, bottom * 2.5), color=INK, fontweight="bold")
     if throttled_from < xs[-1]:
         axis.annotate(
             " throttled without a cache", (throttled_from, top), color=INK, va="top", ha="right", fontweight="bold"

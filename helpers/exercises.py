@@ -19,7 +19,9 @@ from .tokens import TokenError, check
 def reveal(guess: object, counted: int, unit: str, source: str = "the ledger") -> Note:
     """Set the learner's guess beside what the ledger, or another source, counted."""
     if isinstance(guess, bool) or not isinstance(guess, (int, float)) or guess < 0:
-        return _not_yet(f"{source[0].upper()}{source[1:]} counted {counted:,} {unit}.", "Your guess should be a number, such as 10.")
+        return _not_yet(
+            f"{source[0].upper()}{source[1:]} counted {counted:,} {unit}.", "Your guess should be a number, such as 10."
+        )
     if guess == counted:
         return Note(f"You said {guess:,}, and so does {source}: {counted:,} {unit}.", mood="good")
     return Note(f"You said {guess:,}; {source} counted {counted:,} {unit}.")

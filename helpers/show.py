@@ -46,7 +46,7 @@ class Table:
 
         def line(tag: str, cells: Sequence[object]) -> str:
             return "".join(
-                f'<{tag} style="text-align: {side}">{escape(_text(cell))}</{tag}>'
+                f'<{tag} style="text-align: {side}; padding: 0.2em 0.6em">{escape(_text(cell))}</{tag}>'
                 for side, cell in zip(sides, cells, strict=True)
             )
 
@@ -58,6 +58,12 @@ class Table:
     def __repr__(self) -> str:
         lines = [" | ".join(map(_text, row)) for row in (self.columns, *self.rows)]
         return "\n".join(([self.caption] if self.caption else []) + lines)
+
+    def as_columns(self) -> str:
+        """Text with aligned columns, for a terminal."""
+        lines = [[_text(cell) for cell in row] for row in (self.columns, *self.rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
 class Note:

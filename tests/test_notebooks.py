@@ -113,6 +113,25 @@ WRONG = {
         ("client.delete_secret(SecretId=EXERCISE_SECRET)", "waits for its deletion"),
         ("client.restore_secret(SecretId=EXERCISE_SECRET)\n" + RESET, "There is no secret"),
     ],
+    "04_cache_it_on_the_client": [
+        ("make_reader = None", "make_reader raised TypeError"),
+        ("make_reader = lambda: None", "gives no function"),
+        ("make_reader = lambda: lambda: 'a token'", "not every thread got the token"),
+        ("make_reader = lambda: lambda: token_of_nobody", "32 of 32 threads met NameError"),
+        ("make_reader = lambda: fetch", "Nothing is kept"),
+        ("make_reader = lambda: cached(TTLCache(1, 3600))(lambda: fetch())", "see `condition=`"),
+        (
+            "shared = cached(TTLCache(1, 3600), condition=Condition())(lambda: fetch())\nmake_reader = lambda: shared",
+            "share a cache",
+        ),
+    ],
+    "06_count_the_cost": [
+        ("my_ttl = 'an hour'", "ttl is 'an hour'"),
+        ("my_ttl = -1", "ttl is -1"),
+        ("my_ttl = 0", "no cache"),
+        ("my_ttl = 60", "over the budget"),
+        ("my_ttl = 3600", "900 s is the limit"),
+    ],
     "03_retrieve_it_naively": [
         ("handle = handle_naively", "still one read for each Momento call"),
         (HANDLE.format("return 1"), "three Momento calls"),

@@ -50,7 +50,7 @@ def test_a_table_escapes_and_aligns():
     table = Table(("Name", "Calls"), [("<b>", 1_000)], "Title & more")
     html = table._repr_html_()
     assert "&lt;b&gt;" in html and "Title &amp; more" in html
-    assert '<td style="text-align: right">1,000</td>' in html
+    assert '<td style="text-align: right; padding: 0.2em 0.6em">1,000</td>' in html
     assert repr(table) == "Title & more\nName | Calls\n<b> | 1,000"
 
 
