@@ -119,6 +119,10 @@ class Cloud:
         """Sandbox only: how many calls arrived there, by `service.operation`; an independent check of the ledger."""
         return self._need_sandbox("Counting calls at the other end").ask("seen")
 
+    def connections_seen(self) -> dict[str, int]:
+        """Sandbox only: how many TCP connections carried calls there so far, for "aws" and "momento"."""
+        return self._need_sandbox("Counting connections at the other end").ask("connections")
+
     def close(self) -> None:
         """End the sandbox and the ledger. A kernel need not call it: the sandbox ends with the kernel."""
         global _current

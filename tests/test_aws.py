@@ -88,3 +88,13 @@ def test_a_delay_is_added(cloud):
     read(client)
     assert time.perf_counter() - started >= 0.2
     cloud.clear_faults()
+
+
+def test_the_sandbox_counts_connections(cloud):
+    client = boto3.client("secretsmanager")
+    before = cloud.connections_seen()["aws"]
+    for _ in range(5):
+        read(client)
+    for _ in range(3):
+        read(boto3.client("secretsmanager"))
+    assert cloud.connections_seen()["aws"] == before + 4

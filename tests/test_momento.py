@@ -210,3 +210,12 @@ def test_faults_delay_and_fail_calls_until_they_are_cleared(cloud, client):
 
 def test_a_subscription_is_an_iterator_of_the_sdk(topics):
     assert isinstance(topics.subscribe(CACHE, "t"), TopicSubscribe.Subscription)
+
+
+def test_the_sandbox_counts_connections(cloud, client, topics):
+    """gRPC shares one TCP connection between clients of one process whose settings are alike."""
+    client.set(CACHE, "k", "v")
+    before = cloud.connections_seen()["momento"]
+    for _ in range(20):
+        client.get(CACHE, "k")
+    assert cloud.connections_seen()["momento"] == before >= 1

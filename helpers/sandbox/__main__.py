@@ -50,6 +50,10 @@ class Door:
         """Calls that arrived so far, by `service.operation`."""
         return self._faults.seen()
 
+    def connections(self) -> dict[str, int]:
+        """TCP connections that carried calls so far, by service."""
+        return self._faults.connections()
+
     def answer(self, line: str) -> dict:
         try:
             command = json.loads(line)

@@ -41,6 +41,7 @@ class AwsServer:
 
     def _answer(self, environ, start_response):
         operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+        self._faults.note_connection("aws", environ["REMOTE_PORT"])
         fault = self._faults.meet("aws", operation)
         time.sleep(fault.delay)
         if not fault.error:

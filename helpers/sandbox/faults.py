@@ -56,6 +56,7 @@ class Faults:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self._seen: Counter[str] = Counter()
+        self._connections: dict[str, set[str]] = {"aws": set(), "momento": set()}
 
     def add(self, **fault) -> None:
         """Put a `Fault` in force. Raises `ValueError` for a service that there isn't, `TypeError` for a wrong word."""
@@ -73,6 +74,16 @@ class Faults:
         """Calls so far by `service.operation`, those that met a fault included."""
         with self._lock:
             return dict(self._seen)
+
+    def note_connection(self, service: str, peer: str) -> None:
+        """A call came from this address and port: a TCP connection of its own, if it is a new one."""
+        with self._lock:
+            self._connections[service].add(peer)
+
+    def connections(self) -> dict[str, int]:
+        """How many TCP connections carried calls so far, by service."""
+        with self._lock:
+            return {service: len(peers) for service, peers in self._connections.items()}
 
     def meet(self, service: str, operation: str) -> Met:
         """Count a call and say what it meets: all delays add up, the first error counts."""

@@ -24,6 +24,7 @@ from momento_wire_types import controlclient_pb2 as control_pb
 from momento_wire_types import controlclient_pb2_grpc as control_grpc
 
 from .faults import Faults
+from .gate import Gate
 from .keys import header_value
 
 HEARTBEAT_SECONDS = 10.0
@@ -269,38 +270,6 @@ class Topics(Service, topic_grpc.PubsubServicer):
 
 async def _ping(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
     return b""  # an empty protobuf message; the Python stubs no longer carry the Ping service, other SDKs call it
-
-
-class Gate(grpc.aio.ServerInterceptor):
-    """What every call passes: it is counted, may meet a fault, must be authorized and must be one we speak."""
-
-    def __init__(self, accepted: set[str], spoken: set[str], faults: Faults) -> None:
-        self.accepted, self.spoken, self.faults = accepted, spoken, faults
-
-    async def intercept_service(self, continuation, details):
-        operation = details.method.rpartition("/")[2]
-        fault = self.faults.meet("momento", operation)
-        if fault.delay:
-            await asyncio.sleep(fault.delay)
-        if fault.error:
-            return _aborting(grpc.StatusCode[fault.error], fault.message)
-        if dict(details.invocation_metadata).get("authorization") not in self.accepted:
-            return _aborting(
-                grpc.StatusCode.UNAUTHENTICATED, "Invalid authentication credentials to access the service"
-            )
-        if details.method not in self.spoken:
-            return _aborting(
-                grpc.StatusCode.UNIMPLEMENTED,
-                f"The sandbox does not speak {operation}: it has caches, scalar items and topics; try this call live.",
-            )
-        return await continuation(details)
-
-
-def _aborting(code: grpc.StatusCode, message: str) -> grpc.RpcMethodHandler:
-    async def abort(request, context):
-        await context.abort(code, message)
-
-    return grpc.unary_unary_rpc_method_handler(abort)
 
 
 class MomentoServer:
