@@ -90,6 +90,31 @@ def bars_side_by_side(panels: Mapping[str, Mapping[str, float]], texts: Mapping[
     return Chart(figure, "Bar chart. " + ". ".join(said) + ".")
 
 
+def stacked_bars(rows: Mapping[str, Mapping[str, float]], title: str) -> Chart:
+    """For each row a bar made of its parts, in seconds; every row has the same parts."""
+    figure, (axis,) = new_figure(height=1.3 + 0.5 * len(rows))
+    parts = list(next(iter(rows.values())))
+    left = dict.fromkeys(rows, 0.0)
+    for colour, part in zip(COLOURS, parts, strict=False):
+        widths = [values[part] * 1e3 for values in rows.values()]
+        axis.barh(list(rows), widths, left=list(left.values()), color=colour, label=part)
+        left = {row: start + width for (row, start), width in zip(left.items(), widths, strict=True)}
+    for number, (row, end) in enumerate(left.items()):
+        total = duration(sum(rows[row].values()))
+        axis.annotate(total, (end, number), (6, -4), textcoords="offset points", color=INK, fontweight="bold")
+    axis.invert_yaxis()
+    axis.margins(x=0.12)
+    axis.set_xlabel("milliseconds")
+    axis.set_title(title, loc="left", color=INK)
+    axis.tick_params(left=False)
+    axis.legend(frameon=False, loc="lower right", labelcolor=INK)
+    said = (
+        f"{row} {duration(sum(values.values()))} ({', '.join(f'{part} {duration(v)}' for part, v in values.items())})"
+        for row, values in rows.items()
+    )
+    return Chart(figure, f"Stacked bar chart. {title}: {'; '.join(said)}.")
+
+
 def latency_dots(values: Mapping[str, tuple[float, float]], title: str) -> Chart:
     """For each name the median and the 99th percentile, in seconds, on a logarithmic axis."""
     figure, (axis,) = new_figure(height=1.1 + 0.36 * len(values))

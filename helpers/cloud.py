@@ -56,6 +56,11 @@ class Cloud:
         self._banner = banner
 
     @property
+    def momento_address(self) -> str | None:
+        """`host:port` of the local Momento; None when live."""
+        return self._sandbox.momento if self._sandbox else None
+
+    @property
     def api_key(self) -> ApiKey:
         """Your API key as Momento's console would show it once: live from MOMENTO_API_KEY, else the sandbox's own.
 
@@ -83,12 +88,7 @@ class Cloud:
             provider = CredentialProvider.from_api_key_v2(token, self.momento_endpoint)
         else:
             provider = CredentialProvider.from_disposable_token(token)
-        if self._sandbox is None:
-            return provider
-        host, port = self._sandbox.momento.split(":")
-        return dataclasses.replace(
-            provider, control_endpoint=host, cache_endpoint=host, token_endpoint=host, port=int(port)
-        )
+        return at_address(provider, self._sandbox.momento) if self._sandbox else provider
 
     def ensure_secret(self, name: str) -> None:
         """Create the secret that notebook 01 creates, if it isn't there: each notebook has a sandbox of its own."""
@@ -142,6 +142,14 @@ class Cloud:
 
     def __repr__(self) -> str:
         return repr(self._banner)
+
+
+def at_address(provider: CredentialProvider, address: str) -> CredentialProvider:
+    """The same credentials, for a Momento that listens at `host:port` without TLS."""
+    host, port = address.split(":")
+    return dataclasses.replace(
+        provider, control_endpoint=host, cache_endpoint=host, token_endpoint=host, port=int(port)
+    )
 
 
 def connect() -> Cloud:

@@ -146,6 +146,33 @@ def check_single_flight(
     return _solved(f"{threads} threads at once made 1 call, and later reads none.")
 
 
+def check_one_client(cloud: Cloud, handle: Callable[[str], object], expected: object, requests: int = 5) -> Note:
+    """Exercise of 05: does `handle(user)` serve all requests with one cache client, and one read of the secret?"""
+    users = [f"user-{uuid4()}" for _ in range(requests)]
+    with cloud.ledger.page("your handler") as page:
+        try:
+            results = [handle(user) for user in users]
+        except Exception as error:
+            return _not_yet(
+                f"Your handler raised {type(error).__name__}.", "Call it once in a cell of its own to see why."
+            )
+    clients, calls, reads = page.momento_clients, page.count(service="Momento"), page.count("GetSecretValue")
+    seen = f"{requests} requests: {clients} clients, {calls} Momento calls, {reads} reads of the secret."
+    if calls != 3 * requests:
+        return _not_yet(seen, "Each request should set, increment and get: three Momento calls, seen by the ledger.")
+    if results != [expected] * requests:
+        return _not_yet(seen, "The answers differ from those of handle_with_three: keep its three calls as they are.")
+    if clients == 3 * requests:
+        return _not_yet(seen, "A client for each call: make one and use it three times.")
+    if clients == requests:
+        return _not_yet(seen, "A client for each request: make it outside of the handler, once.")
+    if clients > 1:
+        return _not_yet(seen, "Some client is still made inside: there should be one for all requests.")
+    if reads > 1:
+        return _not_yet(seen, "One client, well. But the token is still read for each request, and nobody uses it.")
+    return _solved(f"{seen} One client serves the whole process.")
+
+
 def check_ttl(ttl: object, fleet: Fleet, most_dollars: float, most_stale: float) -> Note:
     """Exercise of 06: does this TTL, in seconds, keep a fleet's calls within a budget and its tokens fresh enough?"""
     if ttl is None:

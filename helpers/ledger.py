@@ -17,6 +17,7 @@ import botocore
 import botocore.session
 import momento.config.middleware.aio as aio
 import momento.config.middleware.synchronous as synchronous
+from momento.config.middleware.models import CONNECTION_ID_KEY, MiddlewareRequestHandlerContext
 
 from .pricing import price_of
 from .show import Table, dollars, duration
@@ -32,6 +33,7 @@ class Call(NamedTuple):
     started: float  # seconds
     seconds: float
     outcome: str
+    client: str = ""  # Momento calls only: the same for all calls of one client, another for each client
 
 
 class Page:
@@ -48,6 +50,11 @@ class Page:
     def seconds(self, operation: str | None = None, *, service: str | None = None) -> float:
         """The time spent waiting for these calls, added up over all threads."""
         return sum(call.seconds for call in self._matching(operation, service, None))
+
+    @property
+    def momento_clients(self) -> int:
+        """How many different cache clients made these Momento calls."""
+        return len({call.client for call in self.calls if call.service == "Momento"})
 
     @property
     def dollars(self) -> float:
@@ -113,8 +120,8 @@ class Ledger:
             with self._lock:
                 self._pages.remove(page)
 
-    def add(self, service: str, operation: str, started: float, outcome: str) -> None:
-        call = Call(service, operation, started, time.perf_counter() - started, outcome)
+    def add(self, service: str, operation: str, started: float, outcome: str, client: str = "") -> None:
+        call = Call(service, operation, started, time.perf_counter() - started, outcome, client)
         with self._lock:
             for page in self._pages:
                 page.calls.append(call)
@@ -140,8 +147,9 @@ class Ledger:
 class _Request:
     """One Momento request, told to the ledger when its status is known."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, context: MiddlewareRequestHandlerContext) -> None:
         self._ledger = ledger
+        self._client = context.context[CONNECTION_ID_KEY]
         self._operation = "?"
         self._started = time.perf_counter()
 
@@ -150,7 +158,7 @@ class _Request:
 
     def end(self, status) -> None:
         code = status.grpc_status.name
-        self._ledger.add("Momento", self._operation, self._started, "ok" if code == "OK" else code)
+        self._ledger.add("Momento", self._operation, self._started, "ok" if code == "OK" else code, self._client)
 
 
 class _SyncRequest(_Request, synchronous.MiddlewareRequestHandler):
@@ -196,7 +204,7 @@ class _SyncMiddleware(synchronous.Middleware):
         self._ledger = ledger
 
     def on_new_request(self, context):
-        return _SyncRequest(self._ledger)
+        return _SyncRequest(self._ledger, context)
 
 
 class _AsyncMiddleware(aio.Middleware):
@@ -204,4 +212,4 @@ class _AsyncMiddleware(aio.Middleware):
         self._ledger = ledger
 
     async def on_new_request(self, context):
-        return _AsyncRequest(self._ledger)
+        return _AsyncRequest(self._ledger, context)

@@ -110,3 +110,13 @@ def test_what_it_shows_has_the_counts_and_no_token(cloud):
     with cloud.ledger.page("empty") as empty:
         pass
     assert "no call" in repr(empty)
+
+
+def test_clients_are_told_apart(cloud, configuration):
+    credentials = cloud.credentials_from(cloud.api_key)
+    with cloud.ledger.page("clients") as page:
+        for _ in range(3):
+            with CacheClient(configuration, credentials, timedelta(seconds=60)) as client:
+                client.get(CACHE, "k")
+                client.get(CACHE, "k")
+    assert (page.momento_clients, page.count(service="Momento")) == (3, 6)

@@ -125,6 +125,33 @@ WRONG = {
             "share a cache",
         ),
     ],
+    "05_reuse_your_clients": [
+        (HANDLE.format("return 1"), "three Momento calls"),
+        (HANDLE.format("raise KeyError(user)"), "raised KeyError"),
+        (
+            HANDLE.format(
+                "client = new_client(); client.set(CACHE_NAME, f'{user}/seen', '1'); "
+                "client.increment(CACHE_NAME, f'{user}/visits'); "
+                "return int(client.get(CACHE_NAME, f'{user}/visits').value_string)"
+            ),
+            "A client for each request",
+        ),
+        (
+            "one = new_client()\n"
+            + HANDLE.format(
+                "read(sm); one.set(CACHE_NAME, f'{user}/seen', '1'); one.increment(CACHE_NAME, f'{user}/visits'); "
+                "return int(one.get(CACHE_NAME, f'{user}/visits').value_string)"
+            ),
+            "the token is still read for each request",
+        ),
+        (
+            HANDLE.format(
+                "one.set(CACHE_NAME, user, '7'); one.increment(CACHE_NAME, user); "
+                "return int(one.get(CACHE_NAME, user).value_string)"
+            ),
+            "answers differ",
+        ),
+    ],
     "06_count_the_cost": [
         ("my_ttl = 'an hour'", "ttl is 'an hour'"),
         ("my_ttl = -1", "ttl is -1"),

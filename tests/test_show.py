@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.charts import bars_side_by_side
+from helpers.charts import bars_side_by_side, cost_lines, latency_dots, stacked_bars
 from helpers.show import Note, Table, dollars, duration, masked
 
 
@@ -64,3 +64,12 @@ def test_a_chart_has_a_text_with_all_its_numbers_and_a_clear_background():
     assert repr(chart) == "Bar chart. calls: one 3, two 4."
     assert 'alt="Bar chart. calls: one 3, two 4."' in chart._repr_html_()
     assert re.search(r"data:image/png;base64,[A-Za-z0-9+/=]{1000,}", chart._repr_html_())
+
+
+def test_every_kind_of_chart_tells_its_numbers_in_words():
+    stacked = stacked_bars({"one": {"a": 0.001, "b": 0.002}, "two": {"a": 0.0, "b": 0.001}}, "Title")
+    dots = latency_dots({"one": (1e-6, 2e-6), "two": (1e-3, 2e-3)}, "Title")
+    lines = cost_lines({"no cache": [(1, 2), (10, 20)]}, here=5, throttled_from=8, break_even=0.03)
+    assert "one 3.00" in stacked.alt and "two 1.00" in stacked.alt
+    assert "one 1.00" in dots.alt and "two 1.00" in dots.alt
+    assert "no cache" in lines.alt and "5 requests per second" in lines.alt

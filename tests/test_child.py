@@ -1,0 +1,47 @@
+"""Plain files in a fresh process: connected as the kernel is, and what goes wrong is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import SECRET_NAME
+
+from helpers.child import invoke_lambda, run_file
+from helpers.cloud import CloudError
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+ENVIRONMENT = {"SECRET_NAME": SECRET_NAME, "CACHE_NAME": "tutorial"}
+
+
+@pytest.mark.parametrize(("file", "reads"), [("lambda_handler.py", 1), ("lambda_handler_naive.py", 5)])
+def test_the_lambda_files_serve_and_read_the_secret_as_often_as_said(cloud, file, reads):
+    ran = invoke_lambda(cloud, str(NOTEBOOKS / file), [{"user": "anna"}] * 5, **ENVIRONMENT)
+    assert ran.answers == [{"visits": number} for number in (1, 2, 3, 4, 5)]
+    assert len(ran.seconds) == 5 and ran.init > 0
+    assert cloud.calls_seen()["aws.GetSecretValue"] == reads
+
+
+def test_the_lambda_files_know_nothing_of_the_sandbox():
+    for file in NOTEBOOKS.glob("*.py"):
+        assert "helpers" not in file.read_text(encoding="utf-8")
+
+
+def test_a_file_that_fails_is_named_with_its_last_words(cloud, tmp_path):
+    broken = tmp_path / "broken.py"
+    broken.write_text("raise ValueError('no such thing')")
+    with pytest.raises(CloudError, match=r"broken.py failed \(ValueError: no such thing\)"):
+        run_file(cloud, str(broken))
+
+
+def test_a_token_that_is_refused_fails_without_being_shown(cloud):
+    cloud.revoke_api_key(cloud.api_key)
+    with pytest.raises(CloudError, match="Momento answered AUTHENTICATION_ERROR") as caught:
+        invoke_lambda(cloud, str(NOTEBOOKS / "lambda_handler.py"), [{"user": "anna"}], **ENVIRONMENT)
+    assert cloud.api_key[:12] not in str(caught.value)
+
+
+def test_arguments_and_environment_reach_the_file(cloud, tmp_path):
+    echo = tmp_path / "echo.py"
+    echo.write_text("import os, sys; print(sys.argv[1:], os.environ['GREETING'])")
+    assert run_file(cloud, str(echo), "a", "b", GREETING="hello") == "['a', 'b'] hello\n"
