@@ -10,7 +10,7 @@ lab: .venv/lab  ## open JupyterLab on the first notebook
 
 test: .venv/test  ## run every test, the notebooks included
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check helpers tests
+	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 bench: .venv/lab  ## measure the ways to read a secret side by side, into build/bench.json

@@ -63,7 +63,9 @@ def new_figure(columns: int = 1, height: float = 2.6):
     return figure, axes
 
 
-def bars_side_by_side(panels: Mapping[str, Mapping[str, float]], texts: Mapping[str, Callable[[float], str]]) -> Chart:
+def bars_side_by_side(
+    panels: Mapping[str, Mapping[str, float]], texts: Mapping[str, Callable[[float], str]]
+) -> Chart:
     """Horizontal bars with the same rows in every panel.
 
     `panels` maps a title, with its unit, to the value of each row; `texts` maps it to how a value is written.
@@ -72,9 +74,17 @@ def bars_side_by_side(panels: Mapping[str, Mapping[str, float]], texts: Mapping[
     figure, axes = new_figure(len(panels), height=0.9 + 0.45 * len(rows))
     for axis, (title, values) in zip(axes, panels.items(), strict=True):
         bars = axis.barh(
-            rows, [values[row] for row in rows], color=[COLOURS[i % len(COLOURS)] for i in range(len(rows))]
+            rows,
+            [values[row] for row in rows],
+            color=[COLOURS[i % len(COLOURS)] for i in range(len(rows))],
         )
-        axis.bar_label(bars, [texts[title](values[row]) for row in rows], padding=4, color=INK, fontweight="bold")
+        axis.bar_label(
+            bars,
+            [texts[title](values[row]) for row in rows],
+            padding=4,
+            color=INK,
+            fontweight="bold",
+        )
         axis.set_title(title, loc="left", color=INK)
         axis.invert_yaxis()
         axis.margins(x=0.25)
@@ -98,10 +108,14 @@ def stacked_bars(rows: Mapping[str, Mapping[str, float]], title: str) -> Chart:
     for colour, part in zip(COLOURS, parts, strict=False):
         widths = [values[part] * 1e3 for values in rows.values()]
         axis.barh(list(rows), widths, left=list(left.values()), color=colour, label=part)
-        left = {row: start + width for (row, start), width in zip(left.items(), widths, strict=True)}
+        left = {
+            row: start + width for (row, start), width in zip(left.items(), widths, strict=True)
+        }
     for number, (row, end) in enumerate(left.items()):
         total = duration(sum(rows[row].values()))
-        axis.annotate(total, (end, number), (6, -4), textcoords="offset points", color=INK, fontweight="bold")
+        axis.annotate(
+            total, (end, number), (6, -4), textcoords="offset points", color=INK, fontweight="bold"
+        )
     axis.invert_yaxis()
     axis.margins(x=0.12)
     axis.set_xlabel("milliseconds")
@@ -162,11 +176,16 @@ def _time_axis(axis) -> None:
 
 
 def cost_lines(
-    curves: Mapping[str, Sequence[tuple[float, float]]], here: float, throttled_from: float, break_even: float
+    curves: Mapping[str, Sequence[tuple[float, float]]],
+    here: float,
+    throttled_from: float,
+    break_even: float,
 ) -> Chart:
     """Dollars per month over requests per second, both logarithmic; `here` marks the chosen rate."""
     figure, (axis,) = new_figure(height=3.6)
-    for colour, dashes, (name, points) in zip(COLOURS, ("-", "-", (0, (2, 2))), curves.items(), strict=False):
+    for colour, dashes, (name, points) in zip(
+        COLOURS, ("-", "-", (0, (2, 2))), curves.items(), strict=False
+    ):
         xs, ys = zip(*points, strict=True)
         axis.plot(xs, ys, color=colour, linestyle=dashes, linewidth=2.5, label=name)
     axis.set_xscale("log")
@@ -178,11 +197,18 @@ def cost_lines(
     axis.annotate(" your rate", (here, bottom * 2.5), color=INK, fontweight="bold")
     if throttled_from < xs[-1]:
         axis.annotate(
-            " throttled without a cache", (throttled_from, top), color=INK, va="top", ha="right", fontweight="bold"
+            " throttled without a cache",
+            (throttled_from, top),
+            color=INK,
+            va="top",
+            ha="right",
+            fontweight="bold",
         )
     axis.set_xlabel("requests per second")
     axis.set_ylabel("US dollars per month")
-    axis.yaxis.set_major_formatter(lambda value, _: f"${value:,.0f}" if value >= 1 else f"${value:g}")
+    axis.yaxis.set_major_formatter(
+        lambda value, _: f"${value:,.0f}" if value >= 1 else f"${value:g}"
+    )
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     axis.grid(color=INK, alpha=0.25)
     axis.minorticks_off()

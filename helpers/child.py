@@ -47,10 +47,14 @@ def _run(cloud: Cloud, arguments: list[str], environment: dict[str, str]) -> str
     if cloud.momento_address:
         inherited[_ADDRESS] = cloud.momento_address
     command = [sys.executable, "-P", "-m", "helpers.child", *arguments]
-    done = subprocess.run(command, env=inherited, capture_output=True, text=True, encoding="utf-8", timeout=60)
+    done = subprocess.run(
+        command, env=inherited, capture_output=True, text=True, encoding="utf-8", timeout=60
+    )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise CloudError(f"{Path(arguments[1]).name} failed ({last}): correct it and run this cell again.")
+        raise CloudError(
+            f"{Path(arguments[1]).name} failed ({last}): correct it and run this cell again."
+        )
     return done.stdout
 
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from .ledger import Ledger
 
 REGION = "us-west-2"  # the region of Momento's own example
-TAGS = [{"Key": "created-by", "Value": "momento-secrets-tutorial"}]  # on all that we create, so that it can be found
+TAGS = [
+    {"Key": "created-by", "Value": "momento-secrets-tutorial"}
+]  # on all that we create, so that it can be found
 
-_SERVICE_ENDPOINT = (
-    "AWS_ENDPOINT_URL_SECRETS_MANAGER"  # the one name of these that boto3 reads for Secrets Manager alone
-)
+_SERVICE_ENDPOINT = "AWS_ENDPOINT_URL_SECRETS_MANAGER"  # the one name of these that boto3 reads for Secrets Manager alone
 _AWS_ENDPOINTS = (_SERVICE_ENDPOINT, "AWS_ENDPOINT_URL_SECRETSMANAGER", "AWS_ENDPOINT_URL")
 _OURS = "TUTORIAL_SANDBOX_URL"  # tells our own endpoint from one that the learner has set
 _HOST_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
@@ -48,7 +48,14 @@ class ApiKey(str):
 class Cloud:
     """What `connect()` gives: the sandbox or the real clouds, behind the same words."""
 
-    def __init__(self, mode: str, momento_endpoint: str, ledger: Ledger, sandbox: Sandbox | None, banner: Note) -> None:
+    def __init__(
+        self,
+        mode: str,
+        momento_endpoint: str,
+        ledger: Ledger,
+        sandbox: Sandbox | None,
+        banner: Note,
+    ) -> None:
         self.mode = mode
         self.momento_endpoint = momento_endpoint
         self.ledger = ledger
@@ -110,7 +117,9 @@ class Cloud:
 
     def add_fault(self, service: str, operation: str = "*", **what) -> None:
         """Sandbox only: `what` is `delay` (seconds), `error`, `message`, `per_second`, `times`; see sandbox/faults.py."""
-        self._need_sandbox("Setting a fault").ask("add_fault", service=service, operation=operation, **what)
+        self._need_sandbox("Setting a fault").ask(
+            "add_fault", service=service, operation=operation, **what
+        )
 
     def clear_faults(self) -> None:
         self._need_sandbox("Clearing faults").ask("clear_faults")
@@ -134,7 +143,9 @@ class Cloud:
 
     def _need_sandbox(self, what: str) -> Sandbox:
         if self._sandbox is None:
-            raise CloudError(f"{what} works in the sandbox only: unset TUTORIAL_CLOUD and restart the kernel.")
+            raise CloudError(
+                f"{what} works in the sandbox only: unset TUTORIAL_CLOUD and restart the kernel."
+            )
         return self._sandbox
 
     def _repr_html_(self) -> str:
@@ -161,12 +172,20 @@ def connect() -> Cloud:
     global _current
     mode = os.environ.get("TUTORIAL_CLOUD", "sandbox").strip().lower()
     if mode not in ("sandbox", "live"):
-        raise CloudError(f"TUTORIAL_CLOUD is {mode!r}: unset it for the sandbox, or set it to 'live'.")
-    if _current and _current.mode == mode and (_current._sandbox is None or _current._sandbox.alive):
+        raise CloudError(
+            f"TUTORIAL_CLOUD is {mode!r}: unset it for the sandbox, or set it to 'live'."
+        )
+    if (
+        _current
+        and _current.mode == mode
+        and (_current._sandbox is None or _current._sandbox.alive)
+    ):
         return _current
     if _current:
         _current.close()
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # else a shell command in a cell makes gRPC print a warning
+    os.environ.setdefault(
+        "GRPC_VERBOSITY", "ERROR"
+    )  # else a shell command in a cell makes gRPC print a warning
     _current = _connect_live() if mode == "live" else _connect_sandbox()
     return _current
 
@@ -181,7 +200,9 @@ def _connect_sandbox() -> Cloud:
     ledger.watch_aws()
     aws = f"your endpoint {endpoint}" if endpoint else "a local stand-in (moto)"
     leaves = (
-        "Calls to AWS go to the endpoint you set" if endpoint else "Nothing leaves this machine, nothing costs money"
+        "Calls to AWS go to the endpoint you set"
+        if endpoint
+        else "Nothing leaves this machine, nothing costs money"
     )
     banner = Note(
         f"Sandbox. {leaves}.",
@@ -205,7 +226,9 @@ def _connect_live() -> Cloud:
         )
     region = boto3.Session().region_name
     if not region:
-        raise CloudError("There is no AWS region: set AWS_DEFAULT_REGION to the region that holds your secrets.")
+        raise CloudError(
+            "There is no AWS region: set AWS_DEFAULT_REGION to the region that holds your secrets."
+        )
     if endpoint:
         os.environ[_SERVICE_ENDPOINT] = endpoint
     _forget_default_session()
@@ -239,9 +262,13 @@ def _forget_default_session() -> None:
 
 def _isolate(environment: MutableMapping[str, str], sandbox: Sandbox, endpoint: str | None) -> None:
     """Leave nothing in the environment that could lead an SDK off this machine or to real credentials."""
-    for name in [name for name in environment if name.startswith("AWS_") or name == "MOMENTO_API_KEY"]:
+    for name in [
+        name for name in environment if name.startswith("AWS_") or name == "MOMENTO_API_KEY"
+    ]:
         del environment[name]
-    direct = ",".join(filter(None, [environment.get("no_proxy") or environment.get("NO_PROXY"), "127.0.0.1"]))
+    direct = ",".join(
+        filter(None, [environment.get("no_proxy") or environment.get("NO_PROXY"), "127.0.0.1"])
+    )
     environment.update(
         {
             _OURS: sandbox.aws,
@@ -277,7 +304,9 @@ def _own_aws_endpoint(environment: MutableMapping[str, str]) -> str | None:
             if not parts.hostname:
                 raise ValueError
         except (ValueError, KeyError):
-            raise CloudError(f"{name} is {url!r}, no URL like http://127.0.0.1:4566: correct it or unset it.") from None
+            raise CloudError(
+                f"{name} is {url!r}, no URL like http://127.0.0.1:4566: correct it or unset it."
+            ) from None
         try:
             socket.create_connection(address, timeout=3).close()
         except OSError as error:

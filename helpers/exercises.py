@@ -20,7 +20,8 @@ def reveal(guess: object, counted: int, unit: str, source: str = "the ledger") -
     """Set the learner's guess beside what the ledger, or another source, counted."""
     if isinstance(guess, bool) or not isinstance(guess, (int, float)) or guess < 0:
         return _not_yet(
-            f"{source[0].upper()}{source[1:]} counted {counted:,} {unit}.", "Your guess should be a number, such as 10."
+            f"{source[0].upper()}{source[1:]} counted {counted:,} {unit}.",
+            "Your guess should be a number, such as 10.",
         )
     if guess == counted:
         return Note(f"You said {guess:,}, and so does {source}: {counted:,} {unit}.", mood="good")
@@ -36,15 +37,20 @@ def check_stored_token(cloud: Cloud, name: str) -> Note:
         answer = client.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")
     except client.exceptions.ResourceNotFoundException:
         return _not_yet(
-            f"There is no secret {name} yet.", "Create it with client.create_secret(Name=…, SecretString=…)."
+            f"There is no secret {name} yet.",
+            "Create it with client.create_secret(Name=…, SecretString=…).",
         )
     except client.exceptions.InvalidRequestException:
-        return _not_yet(f"The secret {name} waits for its deletion.", "Bring it back with client.restore_secret(…).")
+        return _not_yet(
+            f"The secret {name} waits for its deletion.",
+            "Bring it back with client.restore_secret(…).",
+        )
     try:
         check(answer.get("SecretString"))
     except TokenError as error:
         return _not_yet(
-            str(error), f"Repair the text, then client.put_secret_value(SecretId={name!r}, SecretString=…)."
+            str(error),
+            f"Repair the text, then client.put_secret_value(SecretId={name!r}, SecretString=…).",
         )
     refusal = _refusal(cloud, answer["SecretString"])
     if refusal:
@@ -52,43 +58,62 @@ def check_stored_token(cloud: Cloud, name: str) -> Note:
             f"The secret has the right shape, but Momento answers {refusal}.",
             "Is it the key you were sent, whole and unchanged between the quotation marks?",
         )
-    tags = {tag["Key"]: tag["Value"] for tag in client.describe_secret(SecretId=name).get("Tags", [])}
+    tags = {
+        tag["Key"]: tag["Value"] for tag in client.describe_secret(SecretId=name).get("Tags", [])
+    }
     if not tags:
         return _not_yet(
             "The token is right, and Momento accepts it. One thing is missing: the secret has no tag.",
             f"client.tag_resource(SecretId={name!r}, Tags=[…]) adds one, so that your team can find what it owns.",
         )
-    return _solved("The secret holds the token alone, it is tagged, and Momento accepted it just now.")
+    return _solved(
+        "The secret holds the token alone, it is tagged, and Momento accepted it just now."
+    )
 
 
-def check_reads_per_request(cloud: Cloud, handle: Callable[[str], object], expected: object, requests: int = 5) -> Note:
+def check_reads_per_request(
+    cloud: Cloud, handle: Callable[[str], object], expected: object, requests: int = 5
+) -> Note:
     """Exercise of 03: does `handle(user)` do its three Momento calls with one read of the secret for each request?"""
     if not callable(handle):
         return _not_yet("`handle` is no function.", "Define it with `def handle(user):`.")
-    users = [f"user-{uuid4()}" for _ in range(requests)]  # new ones, as the third call answers a count of visits
+    users = [
+        f"user-{uuid4()}" for _ in range(requests)
+    ]  # new ones, as the third call answers a count of visits
     with cloud.ledger.page("your handler") as page:
         try:
             results = [handle(user) for user in users]
         except Exception as error:
             return _not_yet(
-                f"Your handler raised {type(error).__name__}.", "Call it once in a cell of its own to see why."
+                f"Your handler raised {type(error).__name__}.",
+                "Call it once in a cell of its own to see why.",
             )
     reads = page.count("GetSecretValue")
     momento_calls = page.count(service="Momento", outcome="ok")
-    seen = f"{requests} requests made {reads} reads of the secret and {momento_calls} Momento calls."
+    seen = (
+        f"{requests} requests made {reads} reads of the secret and {momento_calls} Momento calls."
+    )
     if all(result is None for result in results):
         return _not_yet(
-            seen, "Your handler returns nothing: return what the third call answers, as handle_naively does."
+            seen,
+            "Your handler returns nothing: return what the third call answers, as handle_naively does.",
         )
     if momento_calls != 3 * requests:
         return _not_yet(seen, "Each request should set, increment and get: three Momento calls.")
     if results != [expected] * requests:
-        return _not_yet(seen, "The answers differ from those of handle_naively: keep its three calls as they are.")
+        return _not_yet(
+            seen,
+            "The answers differ from those of handle_naively: keep its three calls as they are.",
+        )
     if reads == 0:
-        return _not_yet(seen, "The token has to come from Secrets Manager: keeping it longer is for notebook 04.")
+        return _not_yet(
+            seen,
+            "The token has to come from Secrets Manager: keeping it longer is for notebook 04.",
+        )
     if reads == 3 * requests:
         return _not_yet(
-            seen, "That is still one read for each Momento call: make the client once, then use it three times."
+            seen,
+            "That is still one read for each Momento call: make the client once, then use it three times.",
         )
     if reads != requests:
         return _not_yet(seen, "Make it one read for each request: no fewer, no more.")
@@ -104,10 +129,18 @@ def check_single_flight(
     try:
         read = make_reader()
     except Exception as error:
-        return _not_yet(f"make_reader raised {type(error).__name__}.", "Call it in a cell of its own to see why.")
+        return _not_yet(
+            f"make_reader raised {type(error).__name__}.",
+            "Call it in a cell of its own to see why.",
+        )
     if not callable(read):
-        return _not_yet("make_reader gives no function.", "End it with `return read`, where `read` is your function.")
-    token = boto3.client("secretsmanager").get_secret_value(SecretId=name, VersionStage="AWSCURRENT")["SecretString"]
+        return _not_yet(
+            "make_reader gives no function.",
+            "End it with `return read`, where `read` is your function.",
+        )
+    token = boto3.client("secretsmanager").get_secret_value(
+        SecretId=name, VersionStage="AWSCURRENT"
+    )["SecretString"]
     cloud.add_fault("aws", delay=OVERLAP)
     try:
         with cloud.ledger.page("together") as together:
@@ -124,19 +157,29 @@ def check_single_flight(
     errors = [answer for answer in answers if isinstance(answer, Exception)]
     if errors:
         return _not_yet(
-            f"{len(errors)} of {threads} threads met {type(errors[0]).__name__}.", "Let it succeed for one first."
+            f"{len(errors)} of {threads} threads met {type(errors[0]).__name__}.",
+            "Let it succeed for one first.",
         )
     if any(answer != token for answer in answers):
-        return _not_yet(f"{seen} But not every thread got the token.", "Return the SecretString, to every thread.")
+        return _not_yet(
+            f"{seen} But not every thread got the token.",
+            "Return the SecretString, to every thread.",
+        )
     if gets == 0:
-        return _not_yet(seen, "The first read has to come from Secrets Manager: start with an empty cache.")
+        return _not_yet(
+            seen, "The first read has to come from Secrets Manager: start with an empty cache."
+        )
     if gets == threads and later.count():
         return _not_yet(seen, "Nothing is kept: put a cache around the function that reads.")
     if gets > 1:
-        return _not_yet(seen, "It is kept, but threads that come together don't wait for each other: see `condition=`.")
+        return _not_yet(
+            seen,
+            "It is kept, but threads that come together don't wait for each other: see `condition=`.",
+        )
     if later.count():
         return _not_yet(
-            f"{seen} But the next reads asked again.", "Threads wait for each other now; keep the value too."
+            f"{seen} But the next reads asked again.",
+            "Threads wait for each other now; keep the value too.",
         )
     if not second.count():
         return _not_yet(
@@ -146,7 +189,9 @@ def check_single_flight(
     return _solved(f"{threads} threads at once made 1 call, and later reads none.")
 
 
-def check_one_client(cloud: Cloud, handle: Callable[[str], object], expected: object, requests: int = 5) -> Note:
+def check_one_client(
+    cloud: Cloud, handle: Callable[[str], object], expected: object, requests: int = 5
+) -> Note:
     """Exercise of 05: does `handle(user)` serve all requests with one cache client, and one read of the secret?"""
     users = [f"user-{uuid4()}" for _ in range(requests)]
     with cloud.ledger.page("your handler") as page:
@@ -154,22 +199,38 @@ def check_one_client(cloud: Cloud, handle: Callable[[str], object], expected: ob
             results = [handle(user) for user in users]
         except Exception as error:
             return _not_yet(
-                f"Your handler raised {type(error).__name__}.", "Call it once in a cell of its own to see why."
+                f"Your handler raised {type(error).__name__}.",
+                "Call it once in a cell of its own to see why.",
             )
-    clients, calls, reads = page.momento_clients, page.count(service="Momento"), page.count("GetSecretValue")
+    clients, calls, reads = (
+        page.momento_clients,
+        page.count(service="Momento"),
+        page.count("GetSecretValue"),
+    )
     seen = f"{requests} requests: {clients} clients, {calls} Momento calls, {reads} reads of the secret."
     if calls != 3 * requests:
-        return _not_yet(seen, "Each request should set, increment and get: three Momento calls, seen by the ledger.")
+        return _not_yet(
+            seen,
+            "Each request should set, increment and get: three Momento calls, seen by the ledger.",
+        )
     if results != [expected] * requests:
-        return _not_yet(seen, "The answers differ from those of handle_with_three: keep its three calls as they are.")
+        return _not_yet(
+            seen,
+            "The answers differ from those of handle_with_three: keep its three calls as they are.",
+        )
     if clients == 3 * requests:
         return _not_yet(seen, "A client for each call: make one and use it three times.")
     if clients == requests:
         return _not_yet(seen, "A client for each request: make it outside of the handler, once.")
     if clients > 1:
-        return _not_yet(seen, "Some client is still made inside: there should be one for all requests.")
+        return _not_yet(
+            seen, "Some client is still made inside: there should be one for all requests."
+        )
     if reads > 1:
-        return _not_yet(seen, "One client, well. But the token is still read for each request, and nobody uses it.")
+        return _not_yet(
+            seen,
+            "One client, well. But the token is still read for each request, and nobody uses it.",
+        )
     return _solved(f"{seen} One client serves the whole process.")
 
 
@@ -187,10 +248,14 @@ def check_ttl(ttl: object, fleet: Fleet, most_dollars: float, most_stale: float)
         return _not_yet(said, "A TTL of 0 is no cache: every read is a call.")
     if ttl > most_stale:
         return _not_yet(
-            said, f"Cheap, but a rotated token would be used for up to {ttl:,} s: {most_stale:,} s is the limit."
+            said,
+            f"Cheap, but a rotated token would be used for up to {ttl:,} s: {most_stale:,} s is the limit.",
         )
     if cost > most_dollars:
-        return _not_yet(said, f"Fresh, but over the budget of {dollars(most_dollars)}: each process asks too often.")
+        return _not_yet(
+            said,
+            f"Fresh, but over the budget of {dollars(most_dollars)}: each process asks too often.",
+        )
     return _solved(f"{said} A rotated token is noticed after {ttl:,} s at the latest.")
 
 
@@ -201,7 +266,9 @@ def _refusal(cloud: Cloud, token: str) -> str | None:
     from momento import CacheClient, Configurations
     from momento.responses import ListCaches
 
-    with CacheClient(Configurations.Laptop.v1(), cloud.credentials_from(token), timedelta(minutes=1)) as client:
+    with CacheClient(
+        Configurations.Laptop.v1(), cloud.credentials_from(token), timedelta(minutes=1)
+    ) as client:
         answer = client.list_caches()
     return answer.error_code.name if isinstance(answer, ListCaches.Error) else None
 

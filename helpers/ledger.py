@@ -33,7 +33,9 @@ class Call(NamedTuple):
     started: float  # seconds
     seconds: float
     outcome: str
-    client: str = ""  # Momento calls only: the same for all calls of one client, another for each client
+    client: str = (
+        ""  # Momento calls only: the same for all calls of one client, another for each client
+    )
 
 
 class Page:
@@ -43,7 +45,13 @@ class Page:
         self.title = title
         self.calls: list[Call] = []
 
-    def count(self, operation: str | None = None, *, service: str | None = None, outcome: str | None = None) -> int:
+    def count(
+        self,
+        operation: str | None = None,
+        *,
+        service: str | None = None,
+        outcome: str | None = None,
+    ) -> int:
         """How many calls, of all or of those that match."""
         return len(self._matching(operation, service, outcome))
 
@@ -60,7 +68,9 @@ class Page:
     def dollars(self) -> float:
         return sum(price_of(call.service, 1) for call in self.calls)
 
-    def _matching(self, operation: str | None, service: str | None, outcome: str | None) -> list[Call]:
+    def _matching(
+        self, operation: str | None, service: str | None, outcome: str | None
+    ) -> list[Call]:
         return [
             call
             for call in self.calls
@@ -71,14 +81,27 @@ class Page:
 
     def _table(self) -> Table:
         rows = []
-        for service, operation, outcome in sorted({(c.service, c.operation, c.outcome) for c in self.calls}):
+        for service, operation, outcome in sorted(
+            {(c.service, c.operation, c.outcome) for c in self.calls}
+        ):
             calls = self._matching(operation, service, outcome)
             cost = price_of(service, len(calls))
             time_spent = duration(sum(call.seconds for call in calls))
-            rows.append((service, operation, outcome, len(calls), time_spent, dollars(cost) if cost else "–"))
+            rows.append(
+                (
+                    service,
+                    operation,
+                    outcome,
+                    len(calls),
+                    time_spent,
+                    dollars(cost) if cost else "–",
+                )
+            )
         if not rows:
             rows.append(("–", "no call", "–", 0, "–", "–"))
-        return Table(("Service", "Call", "Outcome", "Calls", "Waited", "Cost"), rows, f"Ledger: {self.title}")
+        return Table(
+            ("Service", "Call", "Outcome", "Calls", "Waited", "Cost"), rows, f"Ledger: {self.title}"
+        )
 
     def _repr_html_(self) -> str:
         return self._table()._repr_html_()
@@ -120,7 +143,9 @@ class Ledger:
             with self._lock:
                 self._pages.remove(page)
 
-    def add(self, service: str, operation: str, started: float, outcome: str, client: str = "") -> None:
+    def add(
+        self, service: str, operation: str, started: float, outcome: str, client: str = ""
+    ) -> None:
         call = Call(service, operation, started, time.perf_counter() - started, outcome, client)
         with self._lock:
             for page in self._pages:
@@ -154,11 +179,15 @@ class _Request:
         self._started = time.perf_counter()
 
     def begin(self, message) -> None:
-        self._operation = message.constructor_name.strip("_").removesuffix("Request")  # "_GetRequest" is a "Get"
+        self._operation = message.constructor_name.strip("_").removesuffix(
+            "Request"
+        )  # "_GetRequest" is a "Get"
 
     def end(self, status) -> None:
         code = status.grpc_status.name
-        self._ledger.add("Momento", self._operation, self._started, "ok" if code == "OK" else code, self._client)
+        self._ledger.add(
+            "Momento", self._operation, self._started, "ok" if code == "OK" else code, self._client
+        )
 
 
 class _SyncRequest(_Request, synchronous.MiddlewareRequestHandler):

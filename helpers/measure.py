@@ -154,7 +154,11 @@ def waited_at_expiry(cloud: Cloud, ways: Iterable[Way], ttl: int) -> dict[str, i
     try:
         with ThreadPoolExecutor(READERS * len(readers)) as pool:
             end = time.perf_counter() + ttl + 2 * OVERLAP + 0.2
-            jobs = [pool.submit(reader.until, end) for reader in readers.values() for _ in range(READERS)]
+            jobs = [
+                pool.submit(reader.until, end)
+                for reader in readers.values()
+                for _ in range(READERS)
+            ]
             for job in jobs:
                 job.result()
     finally:
@@ -187,7 +191,9 @@ class _Reader:
             time.sleep(0.002)
 
 
-def after_failures(cloud: Cloud, ways: Sequence[Way], ttl: int, errors: Sequence[str]) -> dict[tuple[str, str], str]:
+def after_failures(
+    cloud: Cloud, ways: Sequence[Way], ttl: int, errors: Sequence[str]
+) -> dict[tuple[str, str], str]:
     """What a read gives when its copy has expired and Secrets Manager answers with an error code, by way and code."""
     readers = {(way.name, error): way.make(ttl) for way in ways for error in errors}
     for read in readers.values():
@@ -197,7 +203,9 @@ def after_failures(cloud: Cloud, ways: Sequence[Way], ttl: int, errors: Sequence
     for error in errors:
         cloud.add_fault("aws", error=error, message="set in the sandbox")
         try:
-            outcomes |= {key: _outcome(cloud, read) for key, read in readers.items() if key[1] == error}
+            outcomes |= {
+                key: _outcome(cloud, read) for key, read in readers.items() if key[1] == error
+            }
         finally:
             cloud.clear_faults()
     return outcomes
@@ -218,7 +226,9 @@ def extra_megabytes(package: str) -> float:
     if not package:
         return 0.0
     names = _closure(package) - _closure(BASE)
-    files = [file for name in names for file in distribution(name).files or [] if file.suffix != ".pyc"]
+    files = [
+        file for name in names for file in distribution(name).files or [] if file.suffix != ".pyc"
+    ]
     return sum(path.stat().st_size for file in files if (path := file.locate()).is_file()) / 1e6
 
 
@@ -235,7 +245,11 @@ def _closure(package: str) -> set[str]:
             continue
         found.add(name)
         needs = map(Requirement, lines)
-        waiting += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+        waiting += [
+            need.name
+            for need in needs
+            if need.marker is None or need.marker.evaluate({"extra": ""})
+        ]
     return found
 
 
@@ -259,7 +273,9 @@ def contest(
     outcomes = after_failures(cloud, ways, ttl, (OUTAGE, DENIED))
     for way in ways:
         results[way.name].on_error = outcomes[way.name, OUTAGE]
-        results[way.name].on_revocation = "seen" if outcomes[way.name, DENIED] == "raises" else "not seen"
+        results[way.name].on_revocation = (
+            "seen" if outcomes[way.name, DENIED] == "raises" else "not seen"
+        )
     return list(results.values())
 
 

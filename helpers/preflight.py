@@ -18,14 +18,29 @@ _INSTALL = "run `make lab` again, or choose the kernel that it made"
 def preflight() -> Table:
     """One row for each thing needed: found or missing, and if missing the fix."""
     rows = [
-        ("Python 3.11, 3.12 or 3.13", (3, 11) <= sys.version_info < (3, 14), "run `make lab PYTHON=python3.12`"),
-        ("the packages that the notebooks import", not (missing := _missing()), f"{', '.join(missing)}: {_INSTALL}"),
+        (
+            "Python 3.11, 3.12 or 3.13",
+            (3, 11) <= sys.version_info < (3, 14),
+            "run `make lab PYTHON=python3.12`",
+        ),
+        (
+            "the packages that the notebooks import",
+            not (missing := _missing()),
+            f"{', '.join(missing)}: {_INSTALL}",
+        ),
         ("a free port on this machine", _can_listen(), "let your programs listen on 127.0.0.1"),
-        ("TUTORIAL_CLOUD unset, or a mode we know", _mode_exists(), "unset it for the sandbox, or set it to live"),
+        (
+            "TUTORIAL_CLOUD unset, or a mode we know",
+            _mode_exists(),
+            "unset it for the sandbox, or set it to live",
+        ),
     ]
     return Table(
         ("Needed", "Found", "What to do"),
-        [(need, "✓" if found else "✗ missing", "nothing" if found else fix) for need, found, fix in rows],
+        [
+            (need, "✓" if found else "✗ missing", "nothing" if found else fix)
+            for need, found, fix in rows
+        ],
         "Ready to start" if all(found for _, found, _ in rows) else "Something is missing",
     )
 

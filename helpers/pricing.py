@@ -101,7 +101,9 @@ class Fleet:
     @property
     def calls_per_month(self) -> float:
         """Calls of all kinds: with the library, a DescribeSecret for each refresh too."""
-        describes = self.lives * self.secrets * self.fetches_per_life if self.way == AWS_LIBRARY else 0
+        describes = (
+            self.lives * self.secrets * self.fetches_per_life if self.way == AWS_LIBRARY else 0
+        )
         return self.gets_per_month + describes
 
     @property
@@ -116,7 +118,9 @@ class Fleet:
             "keeping the secrets": self.secrets * regions * SECRET_MONTH.amount,
         }
         if self.customer_key:
-            bill["customer managed key"] = regions * KEY_MONTH.amount + self.gets_per_month * KEY_REQUEST.amount
+            bill["customer managed key"] = (
+                regions * KEY_MONTH.amount + self.gets_per_month * KEY_REQUEST.amount
+            )
         return bill
 
     @property

@@ -31,18 +31,24 @@ def masked(secret: str) -> str:
 class PlainError(Exception):
     """An error whose message is one sentence for a person, with cause and fix; a notebook shows only that."""
 
-    def _render_traceback_(self) -> list[str]:  # IPython calls this instead of printing its own traceback
+    def _render_traceback_(
+        self,
+    ) -> list[str]:  # IPython calls this instead of printing its own traceback
         return [f"✗ {self}"]
 
 
 class Table:
     """A table with a caption. Columns of numbers are aligned right by their first row."""
 
-    def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> None:
+    def __init__(
+        self, columns: Sequence[str], rows: Sequence[Sequence[object]], caption: str = ""
+    ) -> None:
         self.columns, self.rows, self.caption = columns, rows, caption
 
     def _repr_html_(self) -> str:
-        sides = ["right" if _is_number(cell) else "left" for cell in (self.rows or [self.columns])[0]]
+        sides = [
+            "right" if _is_number(cell) else "left" for cell in (self.rows or [self.columns])[0]
+        ]
 
         def line(tag: str, cells: Sequence[object]) -> str:
             return "".join(
@@ -50,7 +56,11 @@ class Table:
                 for side, cell in zip(sides, cells, strict=True)
             )
 
-        caption = f'<caption style="text-align: left">{escape(self.caption)}</caption>' if self.caption else ""
+        caption = (
+            f'<caption style="text-align: left">{escape(self.caption)}</caption>'
+            if self.caption
+            else ""
+        )
         head = f"<thead><tr>{line('th', self.columns)}</tr></thead>"
         body = "".join(f"<tr>{line('td', row)}</tr>" for row in self.rows)
         return f"<table>{caption}{head}<tbody>{body}</tbody></table>"
@@ -83,11 +93,15 @@ class Note:
         )
 
     def __repr__(self) -> str:
-        return "\n".join([f"{self._LOOKS[self.mood][0]} {self.title}", *(f"  {line}" for line in self.lines)])
+        return "\n".join(
+            [f"{self._LOOKS[self.mood][0]} {self.title}", *(f"  {line}" for line in self.lines)]
+        )
 
 
 def _is_number(cell: object) -> bool:
-    return isinstance(cell, (int, float)) or _text(cell)[:1].isdigit() or _text(cell)[:1] in ("$", "–")
+    return (
+        isinstance(cell, (int, float)) or _text(cell)[:1].isdigit() or _text(cell)[:1] in ("$", "–")
+    )
 
 
 def _text(cell: object) -> str:

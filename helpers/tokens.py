@@ -33,11 +33,17 @@ def check(text: object) -> Kind:
     Raises `TokenError` for everything that isn't a Momento API key as it was issued.
     """
     if isinstance(text, (bytes, bytearray)):
-        raise TokenError("The token is bytes: it was stored as SecretBinary, so store it again as SecretString.")
+        raise TokenError(
+            "The token is bytes: it was stored as SecretBinary, so store it again as SecretString."
+        )
     if text is None:
-        raise TokenError("There is no token: a secret stored as SecretBinary has no SecretString, so store it as text.")
+        raise TokenError(
+            "There is no token: a secret stored as SecretBinary has no SecretString, so store it as text."
+        )
     if not isinstance(text, str):
-        raise TokenError(f"The token is a {type(text).__name__}: pass the SecretString of the answer, a str.")
+        raise TokenError(
+            f"The token is a {type(text).__name__}: pass the SecretString of the answer, a str."
+        )
     if not text.strip():
         raise TokenError("The token is empty: copy the whole API key from the Momento console.")
     if text != text.strip():
@@ -45,11 +51,15 @@ def check(text: object) -> Kind:
             f"The token has {_where(text)}: store it without, `echo -n` and `.strip()` are the usual cures."
         )
     if text[0] in "\"'" or text[-1] in "\"'":
-        raise TokenError("The token has quotation marks around it: store the characters between them only.")
+        raise TokenError(
+            "The token has quotation marks around it: store the characters between them only."
+        )
     if text.startswith("{"):
         raise TokenError(_about_json(text))
     if not text.isascii() or any(not c.isprintable() or c == " " for c in text):
-        raise TokenError("The token has characters inside that no API key has: copy it again, in one piece.")
+        raise TokenError(
+            "The token has characters inside that no API key has: copy it again, in one piece."
+        )
     return _v1(text) if _is_base64(text) else _jwt(text)
 
 
@@ -106,4 +116,6 @@ def _jwt(text: str) -> Kind:
         return Kind("v2", None)
     if "c" in claims and "cp" in claims:
         return Kind("legacy", claims["c"])
-    raise TokenError("The token is a JSON web token of something else than Momento: copy the key from its console.")
+    raise TokenError(
+        "The token is a JSON web token of something else than Momento: copy the key from its console."
+    )

@@ -10,9 +10,13 @@ from momento.responses import CacheIncrement
 
 def handler(event, context):
     secrets = boto3.client("secretsmanager")
-    token = secrets.get_secret_value(SecretId=os.environ["SECRET_NAME"], VersionStage="AWSCURRENT")["SecretString"]
+    token = secrets.get_secret_value(SecretId=os.environ["SECRET_NAME"], VersionStage="AWSCURRENT")[
+        "SecretString"
+    ]
     credentials = CredentialProvider.from_api_key_v2(token.strip(), os.environ["MOMENTO_ENDPOINT"])
-    with CacheClient(Configurations.Lambda.latest(), credentials, default_ttl=timedelta(minutes=10)) as cache_client:
+    with CacheClient(
+        Configurations.Lambda.latest(), credentials, default_ttl=timedelta(minutes=10)
+    ) as cache_client:
         answer = cache_client.increment(os.environ["CACHE_NAME"], f"visits/{event['user']}")
     if isinstance(answer, CacheIncrement.Error):
         raise RuntimeError(f"Momento answered {answer.error_code.name}")

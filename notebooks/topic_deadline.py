@@ -11,10 +11,14 @@ from momento import CredentialProvider, TopicClient, TopicConfigurations
 
 CACHE_NAME, SECRET_NAME = os.environ["CACHE_NAME"], os.environ["SECRET_NAME"]
 deadline = timedelta(seconds=float(sys.argv[1]))
-TOPIC = f"deadline-{sys.argv[1]}"
+TOPIC = f"deadline-{os.getpid()}"  # a topic of its own, as a topic remembers its last message
 
-answer = boto3.client("secretsmanager").get_secret_value(SecretId=SECRET_NAME, VersionStage="AWSCURRENT")
-credentials = CredentialProvider.from_api_key_v2(answer["SecretString"].strip(), os.environ["MOMENTO_ENDPOINT"])
+answer = boto3.client("secretsmanager").get_secret_value(
+    SecretId=SECRET_NAME, VersionStage="AWSCURRENT"
+)
+credentials = CredentialProvider.from_api_key_v2(
+    answer["SecretString"].strip(), os.environ["MOMENTO_ENDPOINT"]
+)
 listening = TopicClient(TopicConfigurations.Default.v1().with_client_timeout(deadline), credentials)
 publishing = TopicClient(TopicConfigurations.Default.v1(), credentials)
 received = []

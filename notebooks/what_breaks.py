@@ -8,8 +8,12 @@ import boto3
 from momento import CacheClient, CacheClientAsync, Configurations, CredentialProvider
 
 CACHE_NAME = os.environ["CACHE_NAME"]
-answer = boto3.client("secretsmanager").get_secret_value(SecretId=os.environ["SECRET_NAME"], VersionStage="AWSCURRENT")
-credentials = CredentialProvider.from_api_key_v2(answer["SecretString"].strip(), os.environ["MOMENTO_ENDPOINT"])
+answer = boto3.client("secretsmanager").get_secret_value(
+    SecretId=os.environ["SECRET_NAME"], VersionStage="AWSCURRENT"
+)
+credentials = CredentialProvider.from_api_key_v2(
+    answer["SecretString"].strip(), os.environ["MOMENTO_ENDPOINT"]
+)
 settings = (Configurations.Laptop.v1(), credentials, timedelta(minutes=10))
 
 

@@ -14,7 +14,15 @@ from typing import Any
 import nbformat
 
 from helpers.cloud import Cloud, connect
-from helpers.measure import THREADS, Read, Way, calls_when_cold, latencies, percentile, reads_across_expiry
+from helpers.measure import (
+    THREADS,
+    Read,
+    Way,
+    calls_when_cold,
+    latencies,
+    percentile,
+    reads_across_expiry,
+)
 from helpers.show import Table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,7 +84,10 @@ def expiry_rows(ways: Sequence[Way]) -> list[dict[str, Any]]:
 
 def with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each row with its ratio to the best, which is the lowest, of its metric; None where the best is 0 and it isn't."""
-    best = {metric: min(r["value"] for r in rows if r["metric"] == metric) for metric in {r["metric"] for r in rows}}
+    best = {
+        metric: min(r["value"] for r in rows if r["metric"] == metric)
+        for metric in {r["metric"] for r in rows}
+    }
 
     def ratio(one: dict[str, Any]) -> float | None:
         lowest = best[one["metric"]]
@@ -97,7 +108,11 @@ def main() -> None:
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     order = sorted(rows, key=lambda one: (one["metric"], one["value"]))
-    print(Table(tuple(rows[0]), [tuple(str(cell) for cell in one.values()) for one in order]).as_columns())
+    print(
+        Table(
+            tuple(rows[0]), [tuple(str(cell) for cell in one.values()) for one in order]
+        ).as_columns()
+    )
     print(f"Written to {target.relative_to(ROOT)}.")
 
 

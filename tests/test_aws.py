@@ -61,10 +61,15 @@ def test_sixty_four_reads_at_once_all_answer(cloud):
 
 def test_an_error_fault_has_the_code_that_boto3_knows(cloud):
     client = boto3.client("secretsmanager", config=NO_RETRY)
-    cloud.add_fault("aws", "GetSecretValue", error="ThrottlingException", message="Rate exceeded", times=1)
+    cloud.add_fault(
+        "aws", "GetSecretValue", error="ThrottlingException", message="Rate exceeded", times=1
+    )
     with pytest.raises(ClientError) as caught:
         read(client)
-    assert caught.value.response["Error"] == {"Code": "ThrottlingException", "Message": "Rate exceeded"}
+    assert caught.value.response["Error"] == {
+        "Code": "ThrottlingException",
+        "Message": "Rate exceeded",
+    }
     assert read(client) == cloud.api_key
 
 

@@ -54,7 +54,13 @@ def test_the_banner_says_what_it_is_connected_to(cloud):
 
 def test_nothing_that_is_shown_holds_the_key(cloud):
     key = str(cloud.api_key)
-    shown = [repr(cloud), cloud._repr_html_(), repr(cloud.api_key), repr([cloud.api_key]), f"{cloud.api_key!r}"]
+    shown = [
+        repr(cloud),
+        cloud._repr_html_(),
+        repr(cloud.api_key),
+        repr([cloud.api_key]),
+        f"{cloud.api_key!r}",
+    ]
     assert not any(key[:12] in text or key[-12:] in text for text in shown)
     assert isinstance(cloud.api_key, ApiKey) and str(cloud.api_key) == cloud.api_key
 
@@ -79,7 +85,14 @@ def test_an_unknown_mode_is_refused(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "url", ["127.0.0.1:4566", "http://127.0.0.1:99999", "http://", "ftp://127.0.0.1:21", "http://127.0.0.1:port"]
+    "url",
+    [
+        "127.0.0.1:4566",
+        "http://127.0.0.1:99999",
+        "http://",
+        "ftp://127.0.0.1:21",
+        "http://127.0.0.1:port",
+    ],
 )
 def test_a_malformed_endpoint_is_named(monkeypatch, url):
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
@@ -97,7 +110,8 @@ def test_an_endpoint_where_nothing_answers_is_named(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", ["AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL_SECRETSMANAGER", "AWS_ENDPOINT_URL"]
+    "name",
+    ["AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL_SECRETSMANAGER", "AWS_ENDPOINT_URL"],
 )
 def test_an_endpoint_of_the_learner_is_used_in_the_sandbox(monkeypatch, name):
     other = Sandbox().wait_until_ready()
@@ -138,7 +152,9 @@ def test_live_tells_what_is_missing(live, monkeypatch):
         cloud.add_fault("aws", delay=1)
 
 
-@pytest.mark.parametrize("endpoint", ["", "https://cell-1.momentohq.com", "cell-1.momentohq.com\n", "cell 1"])
+@pytest.mark.parametrize(
+    "endpoint", ["", "https://cell-1.momentohq.com", "cell-1.momentohq.com\n", "cell 1"]
+)
 def test_live_wants_a_host_name_for_momento(live, monkeypatch, endpoint):
     monkeypatch.setenv("MOMENTO_ENDPOINT", endpoint)
     with pytest.raises(CloudError, match="MOMENTO_ENDPOINT is not set to a host name"):

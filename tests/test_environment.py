@@ -39,7 +39,9 @@ def test_every_pin_has_a_hash():
 
 def test_the_tests_lock_agrees_with_the_lock():
     ours, theirs = locked(LOCK), locked((ROOT / "tests" / "requirements.txt").read_text())
-    assert {name: version for name, version in theirs.items() if name in ours and ours[name] != version} == {}
+    assert {
+        name: version for name, version in theirs.items() if name in ours and ours[name] != version
+    } == {}
 
 
 def test_environment_yml_is_made_from_the_lock():
@@ -52,7 +54,9 @@ def test_environment_yml_is_made_from_the_lock():
 
 
 def test_binder_reads_the_same_file():
-    assert (ROOT / "binder" / "environment.yml").read_text() == (ROOT / "environment.yml").read_text()
+    assert (ROOT / "binder" / "environment.yml").read_text() == (
+        ROOT / "environment.yml"
+    ).read_text()
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
@@ -62,7 +66,16 @@ def test_the_lock_resolves_for_every_python_that_we_promise(version, tmp_path):
         pytest.skip("uv is not in this environment: `make test` puts it there")
     only_wheels = ["--python-version", version, "--only-binary", ":all:"]
     done = subprocess.run(
-        [uv, "pip", "compile", "-q", *only_wheels, "-o", tmp_path / "out.txt", ROOT / "requirements.txt"],
+        [
+            uv,
+            "pip",
+            "compile",
+            "-q",
+            *only_wheels,
+            "-o",
+            tmp_path / "out.txt",
+            ROOT / "requirements.txt",
+        ],
         capture_output=True,
         text=True,
     )
@@ -73,7 +86,9 @@ def test_no_committed_file_names_a_package_registry():
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
         pytest.skip("this is no git checkout")
-    hosts = re.compile("|".join(("py" + "pi.org", "python" + "hosted.org", "registry.npm" + "js.org")))
+    hosts = re.compile(
+        "|".join(("py" + "pi.org", "python" + "hosted.org", "registry.npm" + "js.org"))
+    )
     found = [
         name
         for name in filter(None, listed.stdout.split("\0"))

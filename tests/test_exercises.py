@@ -19,4 +19,6 @@ def test_a_guess_is_set_beside_the_count():
 
 def test_a_handler_that_is_none_or_raises_gets_a_hint(cloud):
     assert "no function" in repr(check_reads_per_request(cloud, None, expected=1))
-    assert "raised ZeroDivisionError" in repr(check_reads_per_request(cloud, lambda user: 1 / 0, expected=1))
+    assert "raised ZeroDivisionError" in repr(
+        check_reads_per_request(cloud, lambda user: 1 / 0, expected=1)
+    )

@@ -26,7 +26,11 @@ from helpers.measure import (
 
 def test_percentiles_are_values_that_occur():
     values = [float(n) for n in range(100, 0, -1)]
-    assert (percentile(values, 0), percentile(values, 0.5), percentile(values, 0.99)) == (1.0, 51.0, 100.0)
+    assert (percentile(values, 0), percentile(values, 0.5), percentile(values, 0.99)) == (
+        1.0,
+        51.0,
+        100.0,
+    )
     assert percentile([3.0], 0.99) == 3.0
 
 
@@ -84,10 +88,16 @@ def test_who_waits_and_who_never_asks(cloud):
 
 
 def test_a_failure_is_told_and_the_fault_is_taken_away(cloud):
-    cloud_ways = [Way("forgetful", lambda ttl: lambda: one_attempt().get_secret_value(SecretId=SECRET_NAME)), ways()[1]]
+    cloud_ways = [
+        Way("forgetful", lambda ttl: lambda: one_attempt().get_secret_value(SecretId=SECRET_NAME)),
+        ways()[1],
+    ]
     outcomes = after_failures(cloud, cloud_ways, 0, (OUTAGE,))
     assert outcomes == {("forgetful", OUTAGE): "raises", ("remembering", OUTAGE): "does not ask"}
-    assert boto3.client("secretsmanager").get_secret_value(SecretId=SECRET_NAME)["SecretString"] == cloud.api_key
+    assert (
+        boto3.client("secretsmanager").get_secret_value(SecretId=SECRET_NAME)["SecretString"]
+        == cloud.api_key
+    )
 
 
 def one_attempt():

@@ -13,7 +13,9 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-TOKEN = re.compile(r"(?<![\w/+=-])(?:eyJ[\w-]{20,}(?:\.[\w-]+)*|[A-Za-z0-9+/]{80,}={0,2})(?![\w/+=-])")
+TOKEN = re.compile(
+    r"(?<![\w/+=-])(?:eyJ[\w-]{20,}(?:\.[\w-]+)*|[A-Za-z0-9+/]{80,}={0,2})(?![\w/+=-])"
+)
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
@@ -37,13 +39,20 @@ def code(notebook) -> list:
 
 def shown(outputs) -> str:
     parts = [output.get("text", "") + str(output.get("traceback", "")) for output in outputs]
-    parts += [text for output in outputs for kind, text in output.get("data", {}).items() if kind.startswith("text/")]
+    parts += [
+        text
+        for output in outputs
+        for kind, text in output.get("data", {}).items()
+        if kind.startswith("text/")
+    ]
     return "\n".join(parts)
 
 
 def test_it_is_stored_as_one_clean_run(notebook):
     nbformat.validate(notebook)
-    assert [cell.execution_count for cell in code(notebook)] == list(range(1, len(code(notebook)) + 1))
+    assert [cell.execution_count for cell in code(notebook)] == list(
+        range(1, len(code(notebook)) + 1)
+    )
     assert notebook.metadata == {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -84,7 +93,11 @@ def test_links_and_pictures_resolve_and_pictures_have_a_text(notebook):
 
 
 def test_figures_have_a_text(notebook):
-    html = "".join(output.get("data", {}).get("text/html", "") for cell in code(notebook) for output in cell.outputs)
+    html = "".join(
+        output.get("data", {}).get("text/html", "")
+        for cell in code(notebook)
+        for output in cell.outputs
+    )
     assert html.count("<img") == len(re.findall(r'<img [^>]*alt="[^"]{20,}"', html))
 
 
@@ -106,7 +119,9 @@ WRONG = {
         (RESET + STORE.format("SecretBinary=received.encode()"), "SecretBinary"),
         (RESET + STORE.format("SecretString=received.strip()[1:60]"), "only a part of one"),
         (
-            "from helpers.sandbox.keys import new_api_key\n" + RESET + STORE.format("SecretString=new_api_key()"),
+            "from helpers.sandbox.keys import new_api_key\n"
+            + RESET
+            + STORE.format("SecretString=new_api_key()"),
             "Momento answers AUTHENTICATION_ERROR",
         ),
         (RESET + STORE.format("SecretString=received.strip().strip('\"')"), "no tag"),
@@ -184,9 +199,15 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_the_exercise_tells_right_from_wrong(name):
     notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
-    (place,) = [index for index, cell in enumerate(notebook.cells) if "exercise" in cell.metadata.get("tags", [])]
+    (place,) = [
+        index
+        for index, cell in enumerate(notebook.cells)
+        if "exercise" in cell.metadata.get("tags", [])
+    ]
     checking = notebook.cells[place + 1]
-    (solution,) = re.findall(r"<summary>Solution</summary>\n\n```python\n(.*?)```", texts(notebook), flags=re.DOTALL)
+    (solution,) = re.findall(
+        r"<summary>Solution</summary>\n\n```python\n(.*?)```", texts(notebook), flags=re.DOTALL
+    )
     client = NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(FOLDER)}})
 
     def answer_to(source: str) -> str:

@@ -38,7 +38,9 @@ def test_replicas_and_a_key_of_ones_own_are_billed():
     fleet = Fleet(requests_per_second=1, secrets=3, replicas=2, customer_key=True)
     bill = fleet.bill()
     assert bill["keeping the secrets"] == pytest.approx(3 * 3 * 0.40)
-    assert bill["customer managed key"] == pytest.approx(3 * 1.00 + fleet.gets_per_month * 0.03 / 10_000)
+    assert bill["customer managed key"] == pytest.approx(
+        3 * 1.00 + fleet.gets_per_month * 0.03 / 10_000
+    )
     assert fleet.dollars_per_month == pytest.approx(sum(bill.values()))
     assert "customer managed key" not in replace(fleet, customer_key=False).bill()
 
@@ -52,7 +54,9 @@ def test_at_the_break_even_calls_cost_as_much_as_keeping_the_secrets():
 
 def test_throttling_starts_where_the_share_of_the_quota_passes_one():
     fleet = Fleet(secrets=4)
-    assert replace(fleet, requests_per_second=throttled_from(fleet)).share_of_quota == pytest.approx(1)
+    assert replace(
+        fleet, requests_per_second=throttled_from(fleet)
+    ).share_of_quota == pytest.approx(1)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -65,7 +69,10 @@ def test_no_requests_make_no_calls_and_rare_ones_make_what_they_make(way):
 
 @pytest.mark.parametrize("way", (AWS_LIBRARY, FIXED_TTL))
 def test_calls_never_grow_with_the_ttl(way):
-    calls = [Fleet(requests_per_second=5, way=way, ttl=ttl).calls_per_month for ttl in (0, 1, 10, 300, 3600, 86_400)]
+    calls = [
+        Fleet(requests_per_second=5, way=way, ttl=ttl).calls_per_month
+        for ttl in (0, 1, 10, 300, 3600, 86_400)
+    ]
     assert calls == sorted(calls, reverse=True)
 
 
@@ -81,7 +88,9 @@ def test_calls_never_grow_with_the_ttl(way):
         (2, 1, 60, 3600),
     ],
 )
-def test_a_real_cache_on_a_compressed_clock_makes_exactly_these_calls(cloud, rate, processes, lifetime, ttl):
+def test_a_real_cache_on_a_compressed_clock_makes_exactly_these_calls(
+    cloud, rate, processes, lifetime, ttl
+):
     client = boto3.client("secretsmanager")
     fleet = Fleet(rate, processes, lifetime, ttl, FIXED_TTL)
     now = 0.0
@@ -110,7 +119,9 @@ def test_the_library_on_a_compressed_clock_makes_these_calls_within_its_jitter(c
     monkeypatch.setattr(items, "datetime", Clock)
     random.seed(7)
     fleet = Fleet(requests_per_second=1 / 30, lifetime=5 * 86_400, way=AWS_LIBRARY)
-    cache = SecretCache(SecretCacheConfig(secret_refresh_interval=3600), boto3.client("secretsmanager"))
+    cache = SecretCache(
+        SecretCacheConfig(secret_refresh_interval=3600), boto3.client("secretsmanager")
+    )
     with cloud.ledger.page("replay") as page:
         for _ in range(round(fleet.reads_per_life)):
             cache.get_secret_string(SECRET_NAME)

@@ -13,7 +13,9 @@ from helpers.sandbox.keys import new_api_key
 from helpers.tokens import Kind, TokenError, check
 
 V2, V1 = new_api_key("v2"), new_api_key("v1")
-LEGACY = jwt.encode({"sub": "a", "c": "cache.cell.momentohq.com", "cp": "control.cell.momentohq.com"}, "k" * 32)
+LEGACY = jwt.encode(
+    {"sub": "a", "c": "cache.cell.momentohq.com", "cp": "control.cell.momentohq.com"}, "k" * 32
+)
 
 
 def b64(content: bytes) -> str:
@@ -54,9 +56,13 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "cause"), MISTAKES, ids=[f"{n} {cause}" for n, (_, cause) in enumerate(MISTAKES)])
+@pytest.mark.parametrize(
+    ("text", "cause"), MISTAKES, ids=[f"{n} {cause}" for n, (_, cause) in enumerate(MISTAKES)]
+)
 def test_a_mistake_is_named_and_never_repeated(text, cause):
     with pytest.raises(TokenError, match=cause) as caught:
         check(text)
     said = "".join(traceback.format_exception(caught.value))
-    assert not any(key[start : start + 12] in said for key in (V2, V1) for start in range(0, len(key) - 12, 4))
+    assert not any(
+        key[start : start + 12] in said for key in (V2, V1) for start in range(0, len(key) - 12, 4)
+    )

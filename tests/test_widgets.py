@@ -40,7 +40,11 @@ def test_the_panel_follows_every_control():
 
 def test_the_panel_has_a_plain_form_with_chart_and_table():
     bundle = cost_panel()._repr_mimebundle_()
-    assert "$1,296.00" in bundle["text/html"] and "<img" in bundle["text/html"] and "<table>" in bundle["text/html"]
+    assert (
+        "$1,296.00" in bundle["text/html"]
+        and "<img" in bundle["text/html"]
+        and "<table>" in bundle["text/html"]
+    )
     assert bundle["text/plain"].startswith("A panel of sliders")
 
 
@@ -48,7 +52,11 @@ def test_every_control_has_a_name_and_a_range_that_the_model_takes():
     panel = cost_panel()
     for control in panel._controls.values():
         assert control.description
-        values = [value for _, value in control._options_full] if hasattr(control, "_options_full") else []
+        values = (
+            [value for _, value in control._options_full]
+            if hasattr(control, "_options_full")
+            else []
+        )
         if hasattr(control, "base"):
             values = [control.base**control.min, control.base**control.max]
         elif hasattr(control, "min"):
@@ -59,7 +67,14 @@ def test_every_control_has_a_name_and_a_range_that_the_model_takes():
 
 
 @pytest.mark.parametrize(
-    "bad", [{"requests_per_second": -1}, {"ttl": "soon"}, {"processes": 0}, {"secrets": 10**9}, {"colour": "red"}]
+    "bad",
+    [
+        {"requests_per_second": -1},
+        {"ttl": "soon"},
+        {"processes": 0},
+        {"secrets": 10**9},
+        {"colour": "red"},
+    ],
 )
 def test_a_bad_value_gets_a_sentence(bad):
     html = draw_costs(**{**GOOD, **bad})

@@ -17,7 +17,9 @@ from typing import Any
 
 from ..show import PlainError
 
-START_SECONDS = 60  # a full classroom on one machine starts slowly; an idle machine needs about one second
+START_SECONDS = (
+    60  # a full classroom on one machine starts slowly; an idle machine needs about one second
+)
 
 
 class SandboxError(PlainError):
@@ -67,7 +69,9 @@ class Sandbox:
         """
         with self._lock:
             try:
-                print(json.dumps({"do": command, **arguments}), file=self._process.stdin, flush=True)
+                print(
+                    json.dumps({"do": command, **arguments}), file=self._process.stdin, flush=True
+                )
             except (OSError, ValueError):
                 raise SandboxError(self._why_it_ended()) from None
             reply = self._reply(START_SECONDS)
@@ -116,4 +120,6 @@ class Sandbox:
 
 def _child_environment() -> dict[str, str]:
     """The parent's environment without anything that could steer the child's own AWS library."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))
+    }

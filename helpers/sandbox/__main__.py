@@ -62,12 +62,18 @@ class Door:
                 raise ValueError(f"There is no command {name!r}.")
             return {"result": getattr(self, name)(**command)}
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            return {"error": f"The sandbox did not understand the command ({type(error).__name__}: {error})."}
+            return {
+                "error": f"The sandbox did not understand the command ({type(error).__name__}: {error})."
+            }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m helpers.sandbox", description=__doc__.splitlines()[0])
-    parser.add_argument("--api-key", action="append", default=[], metavar="KEY", help="also accept this API key")
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers.sandbox", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--api-key", action="append", default=[], metavar="KEY", help="also accept this API key"
+    )
     parser.add_argument("--aws-engine", choices=["moto"], default="moto", help="what plays AWS")
     arguments = parser.parse_args()
 

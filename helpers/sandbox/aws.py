@@ -48,7 +48,9 @@ class AwsServer:
             return self._moto(environ, start_response)
         body = json.dumps({"__type": fault.error, "message": fault.message}).encode()
         start_response(
-            "500 Internal Server Error" if fault.error == "InternalServiceError" else "400 Bad Request",
+            "500 Internal Server Error"
+            if fault.error == "InternalServiceError"
+            else "400 Bad Request",
             [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(body)))],
         )
         return [body]

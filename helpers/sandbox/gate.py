@@ -24,7 +24,8 @@ class Gate(grpc.aio.ServerInterceptor):
             return _aborting(grpc.StatusCode[fault.error], fault.message)
         if dict(details.invocation_metadata).get("authorization") not in self.accepted:
             return _aborting(
-                grpc.StatusCode.UNAUTHENTICATED, "Invalid authentication credentials to access the service"
+                grpc.StatusCode.UNAUTHENTICATED,
+                "Invalid authentication credentials to access the service",
             )
         if details.method not in self.spoken:
             return _aborting(
