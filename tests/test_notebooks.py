@@ -196,6 +196,10 @@ WRONG = {
 }
 
 
+# After a second's rest the kernel's own processor time has hardly moved: no loop was left spinning.
+AT_REST = "import time; before = time.process_time(); time.sleep(1); print(time.process_time() - before < 0.3)"
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_the_exercise_tells_right_from_wrong(name):
     notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
@@ -210,11 +214,14 @@ def test_the_exercise_tells_right_from_wrong(name):
     )
     client = NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(FOLDER)}})
 
-    def answer_to(source: str) -> str:
-        for cell in (nbformat.v4.new_code_cell(source), nbformat.v4.new_code_cell(checking.source)):
-            notebook.cells.append(cell)
-            client.execute_cell(cell, len(notebook.cells) - 1)
+    def answer_to_code(source: str) -> str:
+        notebook.cells.append(nbformat.v4.new_code_cell(source))
+        client.execute_cell(notebook.cells[-1], len(notebook.cells) - 1)
         return shown(notebook.cells[-1].outputs)
+
+    def answer_to(source: str) -> str:
+        answer_to_code(source)
+        return answer_to_code(checking.source)
 
     with client.setup_kernel():
         for index in range(place):
@@ -224,3 +231,4 @@ def test_the_exercise_tells_right_from_wrong(name):
             said = answer_to(wrong)
             assert "Not yet." in said and hint in said, said
         assert "Solved." in answer_to(solution)
+        assert "True" in answer_to_code(AT_REST), "something goes on spinning"

@@ -41,19 +41,20 @@ def test_alone_it_prints_one_json_line_and_serves_until_its_input_closes():
     process.stdout.close()
 
 
-def test_an_api_key_from_the_command_line_is_accepted():
+@pytest.mark.parametrize("kind", ["v2", "v1", "a plain word"])
+def test_an_api_key_from_the_command_line_is_accepted(kind):
     from datetime import timedelta
 
     from momento import CacheClient, Configurations, CredentialProvider
     from momento.responses import ListCaches
 
-    from helpers.sandbox.keys import new_api_key
+    from helpers.sandbox.keys import header_value, new_api_key
 
-    key = new_api_key()
+    key = new_api_key(kind) if kind in ("v2", "v1") else "plain-word"
     sandbox = Sandbox("--api-key", key).wait_until_ready()
     host, port = sandbox.momento.split(":")
     provider = CredentialProvider.for_momento_local(host, int(port))
-    provider.auth_token = key
+    provider.auth_token = header_value(key)
     with CacheClient(Configurations.Laptop.v1(), provider, timedelta(seconds=60)) as client:
         assert isinstance(client.list_caches(), ListCaches.Success)
     sandbox.close()

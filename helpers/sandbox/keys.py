@@ -26,9 +26,8 @@ def new_api_key(kind: str = "v2") -> str:
 
 
 def header_value(api_key: str) -> str:
-    """What the SDK sends for this key: a v2 key as it is, of a v1 key only the inner part."""
-    return (
-        api_key
-        if api_key.startswith("eyJ") and "." in api_key
-        else json.loads(base64.b64decode(api_key))["api_key"]
-    )
+    """What the SDK sends for this key: of a v1 key only the inner part, every other key as it is."""
+    try:
+        return json.loads(base64.b64decode(api_key))["api_key"]
+    except (ValueError, TypeError, KeyError):
+        return api_key
