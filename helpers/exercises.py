@@ -10,6 +10,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 from .cloud import Cloud
+from .ledger import Page
 from .measure import OVERLAP, at_once
 from .pricing import Fleet, PricingError
 from .show import Note, dollars
@@ -71,51 +72,29 @@ def check_stored_token(cloud: Cloud, name: str) -> Note:
     )
 
 
+REQUESTS = 5  # what an exercise sends through a learner's handler
+
+
 def check_reads_per_request(
-    cloud: Cloud, handle: Callable[[str], object], expected: object, requests: int = 5
+    cloud: Cloud, handle: Callable[[str], object], expected: object
 ) -> Note:
     """Exercise of 03: does `handle(user)` do its three Momento calls with one read of the secret for each request?"""
-    if not callable(handle):
-        return _not_yet("`handle` is no function.", "Define it with `def handle(user):`.")
-    users = [
-        f"user-{uuid4()}" for _ in range(requests)
-    ]  # new ones, as the third call answers a count of visits
-    with cloud.ledger.page("your handler") as page:
-        try:
-            results = [handle(user) for user in users]
-        except Exception as error:
-            return _not_yet(
-                f"Your handler raised {type(error).__name__}.",
-                "Call it once in a cell of its own to see why.",
-            )
+    page, fault = _serve(cloud, handle, expected)
+    if fault:
+        return fault
     reads = page.count("GetSecretValue")
-    momento_calls = page.count(service="Momento", outcome="ok")
-    seen = (
-        f"{requests} requests made {reads} reads of the secret and {momento_calls} Momento calls."
-    )
-    if all(result is None for result in results):
-        return _not_yet(
-            seen,
-            "Your handler returns nothing: return what the third call answers, as handle_naively does.",
-        )
-    if momento_calls != 3 * requests:
-        return _not_yet(seen, "Each request should set, increment and get: three Momento calls.")
-    if results != [expected] * requests:
-        return _not_yet(
-            seen,
-            "The answers differ from those of handle_naively: keep its three calls as they are.",
-        )
+    seen = f"{REQUESTS} requests made {reads} reads of the secret and {3 * REQUESTS} Momento calls."
     if reads == 0:
         return _not_yet(
             seen,
             "The token has to come from Secrets Manager: keeping it longer is for notebook 04.",
         )
-    if reads == 3 * requests:
+    if reads == 3 * REQUESTS:
         return _not_yet(
             seen,
             "That is still one read for each Momento call: make the client once, then use it three times.",
         )
-    if reads != requests:
+    if reads != REQUESTS:
         return _not_yet(seen, "Make it one read for each request: no fewer, no more.")
     return _solved(f"{seen} A third of the reads, by moving one line.")
 
@@ -189,38 +168,16 @@ def check_single_flight(
     return _solved(f"{threads} threads at once made 1 call, and later reads none.")
 
 
-def check_one_client(
-    cloud: Cloud, handle: Callable[[str], object], expected: object, requests: int = 5
-) -> Note:
+def check_one_client(cloud: Cloud, handle: Callable[[str], object], expected: object) -> Note:
     """Exercise of 05: does `handle(user)` serve all requests with one cache client, and one read of the secret?"""
-    users = [f"user-{uuid4()}" for _ in range(requests)]
-    with cloud.ledger.page("your handler") as page:
-        try:
-            results = [handle(user) for user in users]
-        except Exception as error:
-            return _not_yet(
-                f"Your handler raised {type(error).__name__}.",
-                "Call it once in a cell of its own to see why.",
-            )
-    clients, calls, reads = (
-        page.momento_clients,
-        page.count(service="Momento"),
-        page.count("GetSecretValue"),
-    )
-    seen = f"{requests} requests: {clients} clients, {calls} Momento calls, {reads} reads of the secret."
-    if calls != 3 * requests:
-        return _not_yet(
-            seen,
-            "Each request should set, increment and get: three Momento calls, seen by the ledger.",
-        )
-    if results != [expected] * requests:
-        return _not_yet(
-            seen,
-            "The answers differ from those of handle_with_three: keep its three calls as they are.",
-        )
-    if clients == 3 * requests:
+    page, fault = _serve(cloud, handle, expected)
+    if fault:
+        return fault
+    clients, reads = page.momento_clients, page.count("GetSecretValue")
+    seen = f"{REQUESTS} requests: {clients} clients, {3 * REQUESTS} Momento calls, {reads} reads of the secret."
+    if clients == 3 * REQUESTS:
         return _not_yet(seen, "A client for each call: make one and use it three times.")
-    if clients == requests:
+    if clients == REQUESTS:
         return _not_yet(seen, "A client for each request: make it outside of the handler, once.")
     if clients > 1:
         return _not_yet(
@@ -257,6 +214,42 @@ def check_ttl(ttl: object, fleet: Fleet, most_dollars: float, most_stale: float)
             f"Fresh, but over the budget of {dollars(most_dollars)}: each process asks too often.",
         )
     return _solved(f"{said} A rotated token is noticed after {ttl:,} s at the latest.")
+
+
+def _serve(
+    cloud: Cloud, handle: Callable[[str], object], expected: object
+) -> tuple[Page, Note | None]:
+    """The calls that some requests made, and what is wrong with the handler that served them, if anything is.
+
+    A sound handler makes three Momento calls for each request, set, increment and get, and answers `expected`.
+    """
+    users = [
+        f"user-{uuid4()}" for _ in range(REQUESTS)
+    ]  # new ones, as the answer counts a user's visits
+    with cloud.ledger.page("your handler") as page:
+        if not callable(handle):
+            return page, _not_yet("`handle` is no function.", "Define it with `def handle(user):`.")
+        try:
+            answers = [handle(user) for user in users]
+        except Exception as error:
+            cause = f"Your handler raised {type(error).__name__}."
+            return page, _not_yet(cause, "Call it once in a cell of its own to see why.")
+    calls = page.count(service="Momento", outcome="ok")
+    seen = f"{REQUESTS} requests made {page.count('GetSecretValue')} reads of the secret and {calls} Momento calls."
+    if all(answer is None for answer in answers):
+        return page, _not_yet(
+            seen, "Your handler returns nothing: return what the third call answers."
+        )
+    if calls != 3 * REQUESTS:
+        return page, _not_yet(
+            seen, "Each request should set, increment and get: three Momento calls."
+        )
+    if answers != [expected] * REQUESTS:
+        return page, _not_yet(
+            seen,
+            "The answers differ from those of the handler above: keep its three calls as they are.",
+        )
+    return page, None
 
 
 def _refusal(cloud: Cloud, token: str) -> str | None:

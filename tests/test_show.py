@@ -68,7 +68,7 @@ def test_a_chart_has_a_text_with_all_its_numbers_and_a_clear_background():
     chart = bars_side_by_side({"calls": {"one": 3, "two": 4}}, {"calls": str})
     assert repr(chart) == "Bar chart. calls: one 3, two 4."
     assert 'alt="Bar chart. calls: one 3, two 4."' in chart._repr_html_()
-    assert re.search(r"data:image/png;base64,[A-Za-z0-9+/=]{1000,}", chart._repr_html_())
+    assert re.search(r"data:image/png;base64,[A-Za-z0-9+/=\s]{1000,}", chart._repr_html_())
 
 
 def test_every_kind_of_chart_tells_its_numbers_in_words():
