@@ -18,7 +18,7 @@ ENVIRONMENT = {"SECRET_NAME": SECRET_NAME, "CACHE_NAME": "tutorial"}
     ("file", "reads"), [("lambda_handler.py", 1), ("lambda_handler_naive.py", 5)]
 )
 def test_the_lambda_files_serve_and_read_the_secret_as_often_as_said(cloud, file, reads):
-    ran = invoke_lambda(cloud, str(NOTEBOOKS / file), [{"user": "anna"}] * 5, **ENVIRONMENT)
+    ran = invoke_lambda(cloud, str(NOTEBOOKS / file), [{"user": "user-1"}] * 5, **ENVIRONMENT)
     assert ran.answers == [{"visits": number} for number in (1, 2, 3, 4, 5)]
     assert len(ran.seconds) == 5 and ran.init > 0
     assert cloud.calls_seen()["aws.GetSecretValue"] == reads
@@ -40,7 +40,7 @@ def test_a_token_that_is_refused_fails_without_being_shown(cloud):
     cloud.revoke_api_key(cloud.api_key)
     with pytest.raises(CloudError, match="Momento answered AUTHENTICATION_ERROR") as caught:
         invoke_lambda(
-            cloud, str(NOTEBOOKS / "lambda_handler.py"), [{"user": "anna"}], **ENVIRONMENT
+            cloud, str(NOTEBOOKS / "lambda_handler.py"), [{"user": "user-1"}], **ENVIRONMENT
         )
     assert cloud.api_key[:12] not in str(caught.value)
 
