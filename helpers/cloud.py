@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from .ledger import Ledger
 
 REGION = "us-west-2"  # the region of Momento's own example
-TAGS = [
-    {"Key": "created-by", "Value": "momento-secrets-tutorial"}
-]  # on all that we create, so that it can be found
+# On all that we create, so that it can be found.
+TAGS = [{"Key": "created-by", "Value": "momento-secrets-tutorial"}]
 
 _SERVICE_ENDPOINT = "AWS_ENDPOINT_URL_SECRETS_MANAGER"  # the one name of these that boto3 reads for Secrets Manager alone
 _AWS_ENDPOINTS = (_SERVICE_ENDPOINT, "AWS_ENDPOINT_URL_SECRETSMANAGER", "AWS_ENDPOINT_URL")
@@ -55,8 +54,10 @@ class Cloud:
         ledger: Ledger,
         sandbox: Sandbox | None,
         banner: Note,
+        aws_engine: str = "moto",
     ) -> None:
         self.mode = mode
+        self._aws_engine = aws_engine
         self.momento_endpoint = momento_endpoint
         self.ledger = ledger
         self._sandbox = sandbox
@@ -141,6 +142,11 @@ class Cloud:
         if self._sandbox:
             self._sandbox.close()
 
+    def _serves(self, mode: str, aws_engine: str) -> bool:
+        """Is this the connection asked for, and still alive?"""
+        alive = self._sandbox is None or self._sandbox.alive
+        return alive and (self.mode, self._aws_engine) == (mode, aws_engine)
+
     def _need_sandbox(self, what: str) -> Sandbox:
         if self._sandbox is None:
             raise CloudError(
@@ -163,54 +169,64 @@ def at_address(provider: CredentialProvider, address: str) -> CredentialProvider
     )
 
 
-def connect() -> Cloud:
+def connect(aws_engine: str = "moto") -> Cloud:
     """Connect this kernel to the sandbox, or with TUTORIAL_CLOUD=live to the real AWS and the real Momento.
 
     After it, `boto3.client("secretsmanager")` needs no arguments. A second call returns the same connection while it is
-    alive. Raises `CloudError` or `helpers.sandbox.SandboxError`, each with one sentence that names cause and fix.
+    alive. `aws_engine` is what plays AWS in the sandbox: "moto", or "ministack", which decides by IAM policies.
+    Raises `CloudError` or `helpers.sandbox.SandboxError`, each with one sentence that names cause and fix.
     """
     global _current
+    mode = chosen_mode()
+    if mode == "live" and aws_engine != "moto":
+        raise CloudError(
+            "This notebook creates and deletes IAM identities, so it runs in the sandbox only: "
+            "unset TUTORIAL_CLOUD and restart the kernel."
+        )
+    if _current and _current._serves(mode, aws_engine):
+        return _current
+    if _current:
+        _current.close()
+    # Else a shell command in a cell makes gRPC print a warning.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    _current = _connect_live() if mode == "live" else _connect_sandbox(aws_engine)
+    return _current
+
+
+def chosen_mode() -> str:
+    """What TUTORIAL_CLOUD says: "sandbox", also if it isn't set, or "live". Raises `CloudError` for all else."""
     mode = os.environ.get("TUTORIAL_CLOUD", "sandbox").strip().lower()
     if mode not in ("sandbox", "live"):
         raise CloudError(
             f"TUTORIAL_CLOUD is {mode!r}: unset it for the sandbox, or set it to 'live'."
         )
-    if (
-        _current
-        and _current.mode == mode
-        and (_current._sandbox is None or _current._sandbox.alive)
-    ):
-        return _current
-    if _current:
-        _current.close()
-    os.environ.setdefault(
-        "GRPC_VERBOSITY", "ERROR"
-    )  # else a shell command in a cell makes gRPC print a warning
-    _current = _connect_live() if mode == "live" else _connect_sandbox()
-    return _current
+    return mode
 
 
-def _connect_sandbox() -> Cloud:
-    endpoint = _own_aws_endpoint(os.environ)
-    sandbox = Sandbox()
+def _connect_sandbox(aws_engine: str) -> Cloud:
+    with_iam = aws_engine == "ministack"
+    endpoint = None if with_iam else _own_aws_endpoint(os.environ)
+    sandbox = Sandbox("--aws-engine", aws_engine)
     ledger = _new_ledger()  # imports boto3 and momento while the child starts
     sandbox.wait_until_ready()
     _isolate(os.environ, sandbox, endpoint)
     _forget_default_session()
     ledger.watch_aws()
-    aws = f"your endpoint {endpoint}" if endpoint else "a local stand-in (moto)"
-    leaves = (
-        "Calls to AWS go to the endpoint you set"
-        if endpoint
-        else "Nothing leaves this machine, nothing costs money"
-    )
     banner = Note(
-        f"Sandbox. {leaves}.",
-        f"AWS Secrets Manager: {aws}, region {REGION}",
+        f"Sandbox. {'Calls to AWS go to the endpoint you set' if endpoint else 'Nothing leaves this machine, nothing costs money'}.",
+        f"AWS Secrets Manager{' and IAM' if with_iam else ''}: {_played_by(aws_engine, endpoint)}, region {REGION}",
         "Momento Cache and Topics: a local stand-in that speaks Momento's protocol",
         mood="good",
     )
-    return Cloud("sandbox", sandbox.momento_endpoint, ledger, sandbox, banner)
+    return Cloud("sandbox", sandbox.momento_endpoint, ledger, sandbox, banner, aws_engine)
+
+
+def _played_by(aws_engine: str, endpoint: str | None) -> str:
+    if endpoint:
+        return f"your endpoint {endpoint}"
+    if aws_engine == "ministack":
+        return "a local stand-in (MiniStack) that decides by policies"
+    return "a local stand-in (moto)"
 
 
 def _connect_live() -> Cloud:

@@ -5,7 +5,8 @@ An unsolved exercise says "Not yet" and never raises, so that a notebook always 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from uuid import uuid4
 
@@ -189,6 +190,100 @@ def check_one_client(cloud: Cloud, handle: Callable[[str], object], expected: ob
             "One client, well. But the token is still read for each request, and nobody uses it.",
         )
     return _solved(f"{seen} One client serves the whole process.")
+
+
+def check_policy(policy: object, secret_name: str) -> Note:
+    """Exercise of 02: does this IAM policy, JSON text, let an identity read the secret, and nothing besides?
+
+    Gives it to a new identity and sends real requests with that identity's credentials.
+    """
+    if not isinstance(policy, str):
+        return _not_yet(
+            f"The policy is a {type(policy).__name__}.",
+            "Make it a string with JSON, such as json.dumps(…) gives.",
+        )
+    neighbour, stranger = f"{secret_name}-of-production", "exercise/of-somebody-else"
+    with _secrets_of_others(neighbour, stranger), _identity(policy) as client:
+        if client is None:
+            return _not_yet(
+                "IAM does not take this policy.",
+                "Is it valid JSON still, every brace and quotation mark in its place?",
+            )
+        reads, describes = client.get_secret_value, client.describe_secret
+        if not _is_allowed(reads, secret_name):
+            return _too_little(
+                "GetSecretValue",
+                "Compare its resource with the secret's ARN, character by character.",
+            )
+        if not _is_allowed(describes, secret_name):
+            return _too_little("DescribeSecret", "AWS's caching library needs that action too.")
+        if _is_allowed(reads, stranger):
+            return _too_much("a secret of another name", "Name the one secret in its resource.")
+        if _is_allowed(reads, neighbour):
+            return _too_much(
+                f"{neighbour} too",
+                "An asterisk matches the rest of any name: write six question marks.",
+            )
+        if _is_allowed(client.update_secret, secret_name, Description="read by the tutorial"):
+            return _too_much(
+                "a change of the secret", "Allow the two actions that a reader needs, by name."
+            )
+    return _solved("The identity reads this secret, and was refused everything else that it tried.")
+
+
+def _too_little(action: str, hint: str) -> Note:
+    return _not_yet(f"The policy allows too little: {action} was denied.", hint)
+
+
+def _too_much(what: str, hint: str) -> Note:
+    return _not_yet(f"The secret is read, but the policy allows too much: {what}.", hint)
+
+
+def _is_allowed(call: Callable, secret_name: str, **arguments: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        call(SecretId=secret_name, **arguments)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "AccessDeniedException":
+            raise
+        return False
+    return True
+
+
+@contextmanager
+def _secrets_of_others(*names: str) -> Iterator[None]:
+    """Secrets that a good policy does not open, for as long as the `with` block runs."""
+    import boto3
+
+    client = boto3.client("secretsmanager")
+    for name in names:
+        client.create_secret(Name=name, SecretString="nobody's business")
+    try:
+        yield
+    finally:
+        for name in names:
+            client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+
+
+@contextmanager
+def _identity(policy: str) -> Iterator[object | None]:
+    """A Secrets Manager client of a new identity that has this policy, or None if IAM refuses the policy."""
+    import boto3
+
+    iam, name = boto3.client("iam"), f"exercise-{uuid4()}"
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"])
+    try:
+        iam.put_user_policy(UserName=name, PolicyName="exercise", PolicyDocument=policy)
+        yield session.client("secretsmanager")
+        iam.delete_user_policy(UserName=name, PolicyName="exercise")
+    except iam.exceptions.MalformedPolicyDocumentException:
+        yield None
+    finally:
+        iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+        iam.delete_user(UserName=name)
 
 
 def check_ttl(ttl: object, fleet: Fleet, most_dollars: float, most_stale: float) -> Note:

@@ -33,9 +33,8 @@ class Call(NamedTuple):
     started: float  # seconds
     seconds: float
     outcome: str
-    client: str = (
-        ""  # Momento calls only: the same for all calls of one client, another for each client
-    )
+    # Momento calls only: the same for all calls of one client, another for each client.
+    client: str = ""
 
 
 class Page:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from packaging.requirements import Requirement
 
+from .cloud import CloudError, chosen_mode
 from .show import Table
 
 PROJECT = "momento-secrets-tutorial"
@@ -71,4 +71,8 @@ def _can_listen() -> bool:
 
 
 def _mode_exists() -> bool:
-    return os.environ.get("TUTORIAL_CLOUD", "sandbox").strip().lower() in ("sandbox", "live")
+    try:
+        chosen_mode()
+    except CloudError:
+        return False
+    return True

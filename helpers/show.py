@@ -31,9 +31,8 @@ def masked(secret: str) -> str:
 class PlainError(Exception):
     """An error whose message is one sentence for a person, with cause and fix; a notebook shows only that."""
 
-    def _render_traceback_(
-        self,
-    ) -> list[str]:  # IPython calls this instead of printing its own traceback
+    # IPython calls this instead of printing its own traceback.
+    def _render_traceback_(self) -> list[str]:
         return [f"✗ {self}"]
 
 

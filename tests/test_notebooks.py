@@ -82,6 +82,11 @@ def test_headings_step_down_by_one(notebook):
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
+def test_no_dollar_sign_starts_a_formula(notebook):
+    prose = re.sub(r"```.*?```|`[^`]*`", "", texts(notebook), flags=re.DOTALL)
+    assert not re.search(r"(?<!\\)\$", prose)
+
+
 def test_links_and_pictures_resolve_and_pictures_have_a_text(notebook):
     for picture, text, target in LINK.findall(texts(notebook)):
         assert text.strip(), target
@@ -126,6 +131,24 @@ WRONG = {
         (RESET + STORE.format("SecretString=received.strip().strip('\"')"), "no tag"),
         ("client.delete_secret(SecretId=EXERCISE_SECRET)", "waits for its deletion"),
         ("client.restore_secret(SecretId=EXERCISE_SECRET)\n" + RESET, "There is no secret"),
+    ],
+    "02_lock_it_down": [
+        ("my_policy = json.loads(BROKEN)", "is a dict"),
+        ("my_policy = BROKEN[:-1]", "valid JSON still"),
+        ("my_policy = BROKEN.replace('api_key-??????', 'api-key')", "character by character"),
+        (
+            "my_policy = document(statement(secret_arn, 'secretsmanager:GetSecretValue'))",
+            "DescribeSecret was denied",
+        ),
+        ("my_policy = document(statement('*', *read_one_secret('')['Action']))", "of another name"),
+        (
+            "my_policy = BROKEN.replace('api_key-??????', 'api-key-*')",
+            "write six question marks",
+        ),
+        (
+            "my_policy = document(statement(secret_arn, 'secretsmanager:*'))",
+            "a change of the secret",
+        ),
     ],
     "04_cache_it_on_the_client": [
         ("make_reader = None", "make_reader raised TypeError"),

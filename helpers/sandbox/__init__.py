@@ -17,9 +17,8 @@ from typing import Any
 
 from ..show import PlainError
 
-START_SECONDS = (
-    60  # a full classroom on one machine starts slowly; an idle machine needs about one second
-)
+# A full classroom on one machine starts slowly; an idle machine needs about one second.
+START_SECONDS = 60
 
 
 class SandboxError(PlainError):

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+from typing import TYPE_CHECKING
 
 try:
     from .aws import AwsServer
@@ -20,6 +21,9 @@ except ModuleNotFoundError as error:
     sys.exit(
         f"{sys.executable} has no package {error.name!r}: run `make lab`, and use the Python in .venv that it made."
     )
+
+if TYPE_CHECKING:
+    from .ministack import MiniStackServer
 
 CACHES = ["tutorial"]
 
@@ -67,6 +71,20 @@ class Door:
             }
 
 
+def _aws_server(engine: str, faults: Faults) -> AwsServer | MiniStackServer:
+    if engine == "moto":
+        return AwsServer(faults)
+    from .ministack import MiniStackServer
+
+    try:
+        return MiniStackServer(faults)
+    except ModuleNotFoundError as error:
+        sys.exit(
+            f"MiniStack, which plays IAM, is not installed here (no package {error.name!r}): "
+            "run `make lab`, or `pip install ministack` in this environment"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m helpers.sandbox", description=__doc__.splitlines()[0]
@@ -74,7 +92,12 @@ def main() -> None:
     parser.add_argument(
         "--api-key", action="append", default=[], metavar="KEY", help="also accept this API key"
     )
-    parser.add_argument("--aws-engine", choices=["moto"], default="moto", help="what plays AWS")
+    parser.add_argument(
+        "--aws-engine",
+        choices=["moto", "ministack"],
+        default="moto",
+        help="what plays AWS: ministack decides by IAM policies",
+    )
     arguments = parser.parse_args()
 
     faults = Faults()
@@ -83,7 +106,7 @@ def main() -> None:
     for key in arguments.api_key:
         momento.accept(key)
     ready = {
-        "aws": AwsServer(faults).url,
+        "aws": _aws_server(arguments.aws_engine, faults).url,
         "momento": f"127.0.0.1:{momento.port}",
         "api_key": door.issue(),
         "momento_endpoint": ENDPOINT,

@@ -14,7 +14,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from waitress.server import create_server
 from werkzeug.test import Client
 
-from .faults import Faults
+from .faults import Faults, Met
 
 THREADS = 64  # more than any notebook reads with at once, so that nobody waits for a thread
 
@@ -46,11 +46,19 @@ class AwsServer:
         time.sleep(fault.delay)
         if not fault.error:
             return self._moto(environ, start_response)
-        body = json.dumps({"__type": fault.error, "message": fault.message}).encode()
-        start_response(
-            "500 Internal Server Error"
-            if fault.error == "InternalServiceError"
-            else "400 Bad Request",
-            [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(body)))],
-        )
+        status, headers, body = refusal(fault)
+        start_response(status, headers)
         return [body]
+
+
+def refusal(fault: Met) -> tuple[str, list[tuple[str, str]], bytes]:
+    """The answer to a call that meets an error: status line, headers and body, in the protocol of AWS."""
+    body = json.dumps({"__type": fault.error, "message": fault.message}).encode()
+    status = (
+        "500 Internal Server Error" if fault.error == "InternalServiceError" else "400 Bad Request"
+    )
+    headers = [
+        ("content-type", "application/x-amz-json-1.1"),
+        ("content-length", str(len(body))),
+    ]
+    return status, headers, body
