@@ -16,6 +16,8 @@ from .show import duration
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from .drill import Drill
+
 # Middle tones: each has a contrast of at least 3 to 1 on white and on JupyterLab's dark grey alike.
 INK = "#7c7c7c"
 COLOURS = ("#d9663b", "#3d8fbf", "#4b9b5f", "#a877bd", "#b08a2e")
@@ -220,3 +222,35 @@ def cost_lines(
         f"{break_even:,.3g}, and AWS throttles from {throttled_from:,.0f}."
     )
     return Chart(figure, said)
+
+
+def drill_timelines(drills: Sequence[Drill], bins: int = 40) -> Chart:
+    """For each drill its operations over time, those that failed in another colour, and a line at each rotation."""
+    figure, axes = new_figure(columns=len(drills), height=2.8)
+    for axis, drill in zip(axes, drills, strict=True):
+        parts = {
+            name: [when for when, succeeded in drill.finished if succeeded is wanted]
+            for name, wanted in (("succeeded", True), ("failed", False))
+        }
+        axis.hist(
+            list(parts.values()),
+            bins,
+            stacked=True,
+            color=[COLOURS[1], COLOURS[0]],
+            label=list(parts),
+        )
+        for rotation in drill.rotations:
+            axis.axvline(rotation, color=INK, linewidth=1, linestyle="--")
+        axis.set_title(drill.name, loc="left", color=INK)
+        axis.set_xlabel("seconds; a dashed line is a rotation")
+        axis.set_ylabel("operations")
+        axis.legend(
+            frameon=False, labelcolor=INK, loc="upper left", bbox_to_anchor=(0, -0.25), ncols=2
+        )
+    said = "; ".join(
+        f"{drill.name} {len(drill.finished):,}, of which {drill.failed:,} failed"
+        for drill in drills
+    )
+    return Chart(
+        figure, f"Operations over time, with {len(drills[0].rotations)} rotations: {said}."
+    )

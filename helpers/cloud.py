@@ -117,7 +117,7 @@ class Cloud:
         self._need_sandbox("Revoking an API key").ask("revoke", api_key=str(api_key))
 
     def add_fault(self, service: str, operation: str = "*", **what) -> None:
-        """Sandbox only: `what` is `delay` (seconds), `error`, `message`, `per_second`, `times`; see sandbox/faults.py."""
+        """Sandbox only: `what` is `delay`, `error`, `message`, `per_second`, `times`, `seconds`; see sandbox/faults.py."""
         self._need_sandbox("Setting a fault").ask(
             "add_fault", service=service, operation=operation, **what
         )

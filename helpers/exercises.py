@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from .cloud import Cloud
@@ -16,6 +17,9 @@ from .measure import OVERLAP, at_once
 from .pricing import Fleet, PricingError
 from .show import Note, dollars
 from .tokens import TokenError, check
+
+if TYPE_CHECKING:
+    from botocore.config import Config
 
 
 def reveal(guess: object, counted: int, unit: str, source: str = "the ledger") -> Note:
@@ -309,6 +313,124 @@ def check_ttl(ttl: object, fleet: Fleet, most_dollars: float, most_stale: float)
             f"Fresh, but over the budget of {dollars(most_dollars)}: each process asks too often.",
         )
     return _solved(f"{said} A rotated token is noticed after {ttl:,} s at the latest.")
+
+
+def check_survives_rotation(
+    cloud: Cloud, secret_name: str, make_service: Callable[[], Callable[[str], object]]
+) -> Note:
+    """Exercise of 07: does a service go on, without a failed request, when its token is replaced and revoked?
+
+    `make_service()` gives a function that serves one request and returns what Momento answered.
+    """
+    try:
+        serve = make_service()
+        before = [serve(f"user-{uuid4()}") for _ in range(REQUESTS)]
+        _rotate(cloud, secret_name)
+        with cloud.ledger.page("after the rotation") as page:
+            after = [serve(f"user-{uuid4()}") for _ in range(REQUESTS)]
+    except Exception as error:
+        return _not_yet(
+            f"The service raised {type(error).__name__}.",
+            "Call it once in a cell of its own to see why.",
+        )
+    if any(answer is None for answer in before + after):
+        return _not_yet("The service returns nothing.", "Return what Momento answered.")
+    failed = sum(hasattr(answer, "error_code") for answer in after)
+    reads, clients = page.count("GetSecretValue"), page.momento_clients
+    seen = f"After the rotation {failed} of {REQUESTS} requests failed; {reads} reads of the secret, {clients} clients."
+    if any(hasattr(answer, "error_code") for answer in before):
+        return _not_yet(
+            "Requests failed before the rotation already.", "Keep the operation as it was."
+        )
+    if failed and not reads:
+        return _not_yet(
+            seen,
+            "Nobody asked for the new token: when Momento refuses the old one, something has to.",
+        )
+    if failed == REQUESTS:
+        return _not_yet(
+            seen, "The new token was read, and not used: a client keeps the one it was made with."
+        )
+    if failed:
+        return _not_yet(
+            seen, "The request that met the refusal should be done again with the new token."
+        )
+    if reads >= REQUESTS:
+        return _not_yet(seen, "It survives, and reads the secret for each request: keep the token.")
+    if clients > 2:
+        return _not_yet(seen, "It survives, and makes a client for each request: share one.")
+    return _solved(f"{seen} One for the old token, one for the new.")
+
+
+HUNG, SLOW = 2.0, 0.2  # seconds that an answer takes longer, in the exercise of 08
+
+
+def check_timeouts(cloud: Cloud, secret_name: str, config: object, deadline: float) -> Note:
+    """Exercise of 08: does a client with this botocore `Config` keep a deadline, in seconds, and bear what is normal?
+
+    The longest wait is worked out from the settings; what happens is tried out on a sandbox with faults.
+    """
+    import boto3
+    from botocore.config import Config
+
+    if not isinstance(config, Config):
+        return _not_yet("my_config is no Config of botocore.", "Make it one with Config(…).")
+    attempts, longest = _longest_wait(config)
+    said = f"Up to {attempts} attempts: the longest wait is {longest:g} s."
+    if attempts == 1:
+        return _not_yet(said, "One lost connection, and the read fails: allow a second attempt.")
+    if longest > deadline:
+        return _not_yet(
+            said,
+            f"The deadline is {deadline:g} s. Each attempt may take both timeouts, and before each but the first "
+            "there is a pause: up to 1 s, then up to 2 s, and so on.",
+        )
+    client = boto3.client("secretsmanager", config=config)
+    if _reads(cloud, client, secret_name, delay=SLOW) != "ok":
+        return _not_yet(
+            said,
+            f"An answer that takes {SLOW:g} s is normal at times, and was given up: wait longer for it.",
+        )
+    if _reads(cloud, client, secret_name, error="CONNECTION_DROPPED", times=1) != "ok":
+        return _not_yet(said, "One lost connection made the read fail: allow a second attempt.")
+    with cloud.ledger.page("no answer") as page:
+        outcome = _reads(cloud, client, secret_name, delay=HUNG)
+    if outcome != "ReadTimeoutError" or len(page.calls) != attempts:
+        return _not_yet(
+            said, f"With no answer at all it ended with {outcome}: set read_timeout too."
+        )
+    return _solved(
+        f"{said} A slow answer was waited for, a lost connection made good, and no answer given up in time."
+    )
+
+
+def _longest_wait(config: Config) -> tuple[int, float]:
+    """Attempts, and the seconds they take at most: retries wait up to 1 s, 2 s, 4 s and so on, 20 s at most."""
+    retries = config.retries or {}
+    attempts = retries.get("total_max_attempts") or retries.get("max_attempts", 4) + 1
+    pauses = sum(min(2.0**number, 20) for number in range(attempts - 1))
+    return attempts, attempts * (config.connect_timeout + config.read_timeout) + pauses
+
+
+def _reads(cloud: Cloud, client: object, secret_name: str, **fault: object) -> str:
+    cloud.add_fault("aws", **fault)
+    try:
+        client.get_secret_value(SecretId=secret_name)
+        return "ok"
+    except Exception as error:
+        return type(error).__name__
+    finally:
+        cloud.clear_faults()
+
+
+def _rotate(cloud: Cloud, secret_name: str) -> None:
+    """A new version of the secret with a new key; the old key is revoked at once."""
+    import boto3
+
+    client = boto3.client("secretsmanager")
+    old = client.get_secret_value(SecretId=secret_name, VersionStage="AWSCURRENT")["SecretString"]
+    client.put_secret_value(SecretId=secret_name, SecretString=cloud.issue_api_key())
+    cloud.revoke_api_key(old)
 
 
 def _serve(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from html import escape
 from typing import Any
@@ -11,6 +11,7 @@ import ipywidgets
 from IPython.display import display
 
 from .charts import cost_lines
+from .fault_lab import TROUBLES, Outcome
 from .pricing import MONTH, NO_CACHE, WAYS, Fleet, PricingError, break_even, throttled_from
 from .show import Note, Table, dollars
 
@@ -180,3 +181,23 @@ def _in_words(naive: Fleet) -> str:
         f"Without a cache, calls cost more than keeping the secret from {break_even(naive):,.3g} requests per second on; "
         f"AWS throttles from {throttled_from(naive):,.0f} on."
     )
+
+
+def lab_panel(outcomes: Mapping[str, Mapping[str, Outcome]]) -> Panel:
+    """A menu of the troubles of the fault lab: what each way did in this run, what is right, and why."""
+    troubles = {trouble.title: trouble for trouble in TROUBLES}
+
+    def draw(title: str) -> str:
+        trouble = troubles[title]
+        rows = [
+            (way, outcome.text, "yes" if outcome.kind == trouble.right else "no")
+            for way, outcome in outcomes[title].items()
+        ]
+        table = Table(("Way", "What it did", "Right"), rows)
+        said = f"Right is: {trouble.right}. {trouble.why}"
+        return f"<p>{escape(said)}</p>{table._repr_html_()}"
+
+    menu = ipywidgets.Dropdown(
+        options=list(troubles), description="Trouble", layout={"width": "28em"}
+    )
+    return Panel(draw, {"title": menu}, f"A menu of {len(troubles)} troubles")

@@ -1,6 +1,6 @@
-"""`make bench`: the ways of notebook 04 side by side in one run, as a table and as build/bench.json.
+"""`make bench`: the ways of notebook 04 and the pattern of 07 side by side, as a table and as build/bench.json.
 
-The ways are taken from the notebook itself, from its cells tagged `ways`, so that what is measured is what is read.
+The ways are taken from notebook 04 itself, from its cells tagged `ways`, so that what is measured is what is read.
 Times on a shared machine vary from run to run; compare the ratios. Nothing here asserts a time.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import boto3
 import nbformat
 
 from helpers.cloud import Cloud, connect
@@ -24,6 +25,7 @@ from helpers.measure import (
     reads_across_expiry,
 )
 from helpers.show import Table
+from helpers.token_source import TokenSource
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = ROOT / "notebooks" / "04_cache_it_on_the_client.ipynb"
@@ -39,6 +41,10 @@ def ways_of_the_notebook(cloud: Cloud) -> list[Way]:
         if "ways" in cell.metadata.get("tags", []):
             exec(compile(cell.source, NOTEBOOK.name, "exec"), names)
     return names["WAYS"]
+
+
+def production_pattern(ttl: int) -> Read:
+    return TokenSource(boto3.client("secretsmanager"), SECRET_NAME, ttl=ttl).get
 
 
 def row(name: str, metric: str, value: float, unit: str) -> dict[str, Any]:
@@ -102,6 +108,7 @@ def main() -> None:
     cloud = connect()
     cloud.ensure_secret(SECRET_NAME)
     ways = ways_of_the_notebook(cloud)
+    ways.append(Way("token_source", production_pattern, expires=True))
     rows = with_ratios(hit_rows(ways) + call_rows(cloud, ways) + expiry_rows(ways))
     cloud.close()
     target = ROOT / "build" / "bench.json"

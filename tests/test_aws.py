@@ -9,7 +9,7 @@ import boto3
 import psutil
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError
 from conftest import SECRET_NAME
 
 NO_RETRY = Config(retries={"total_max_attempts": 1})
@@ -38,6 +38,25 @@ def test_labels_move_with_a_new_version(cloud):
     assert read(client) == "second"
     previous = client.get_secret_value(SecretId=SECRET_NAME, VersionStage="AWSPREVIOUS")
     assert previous["SecretString"] == cloud.api_key
+
+
+def test_a_label_that_was_moved_is_followed(cloud):
+    client = boto3.client("secretsmanager")
+    before = client.describe_secret(SecretId=SECRET_NAME)["VersionIdsToStages"]
+    pending = client.put_secret_value(
+        SecretId=SECRET_NAME, SecretString="pending", VersionStages=["AWSPENDING"]
+    )
+    client.update_secret_version_stage(
+        SecretId=SECRET_NAME,
+        VersionStage="AWSCURRENT",
+        MoveToVersionId=pending["VersionId"],
+        RemoveFromVersionId=next(iter(before)),
+    )
+    assert client.get_secret_value(SecretId=SECRET_NAME)["SecretString"] == "pending"
+    client.put_secret_value(SecretId=SECRET_NAME, SecretString="next")
+    assert read(client) == "next"
+    labels = client.describe_secret(SecretId=SECRET_NAME)["VersionIdsToStages"].values()
+    assert sum("AWSCURRENT" in its for its in labels) == 1
 
 
 def test_a_reused_client_reuses_its_connection_and_a_new_one_opens_another(cloud):
@@ -103,3 +122,34 @@ def test_the_sandbox_counts_connections(cloud):
     for _ in range(3):
         read(boto3.client("secretsmanager"))
     assert cloud.connections_seen()["aws"] == before + 4
+
+
+def test_refused_connections_are_refused_until_faults_are_cleared(cloud):
+    client = boto3.client("secretsmanager", config=NO_RETRY)
+    assert read(client) == cloud.api_key
+    for _ in range(3):
+        cloud.add_fault("aws", error="CONNECTION_REFUSED")
+        for one in (client, boto3.client("secretsmanager", config=NO_RETRY)):
+            with pytest.raises(EndpointConnectionError):
+                read(one)
+        cloud.clear_faults()
+        assert read(client) == cloud.api_key
+    sandbox = psutil.Process(cloud._sandbox.pid)
+    assert sandbox.num_threads() < 150
+
+
+def test_a_dropped_answer_ends_before_its_end(cloud):
+    client = boto3.client("secretsmanager", config=NO_RETRY)
+    cloud.add_fault("aws", "GetSecretValue", error="CONNECTION_DROPPED", times=1)
+    with pytest.raises(HTTPClientError):
+        read(client)
+    assert read(client) == cloud.api_key
+
+
+def test_a_fault_can_end_by_itself(cloud):
+    client = boto3.client("secretsmanager", config=NO_RETRY)
+    cloud.add_fault("aws", error="ThrottlingException", seconds=0.5)
+    with pytest.raises(ClientError):
+        read(client)
+    time.sleep(0.5)
+    assert read(client) == cloud.api_key

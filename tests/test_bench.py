@@ -8,7 +8,14 @@ import sys
 
 from bench import ROOT, with_ratios
 
-NAMES = {"aws-secretsmanager-caching", "powertools", "cachetools", "dogpile", "functools"}
+NAMES = {
+    "aws-secretsmanager-caching",
+    "powertools",
+    "cachetools",
+    "dogpile",
+    "functools",
+    "token_source",
+}
 METRICS = {"hit_p50", "hit_p99", "cold_calls_32_threads", "slow_reads_at_ttl"}
 
 
@@ -34,4 +41,5 @@ def test_it_runs_and_writes_its_rows():
     assert {row["name"] for row in rows} >= NAMES and {row["metric"] for row in rows} >= METRICS
     calls = {row["name"]: row["value"] for row in rows if row["metric"] == "cold_calls_32_threads"}
     assert (calls["cachetools"], calls["dogpile"], calls["aws-secretsmanager-caching"]) == (1, 1, 2)
+    assert calls["token_source"] == 1
     assert calls["powertools"] == calls["functools"] == 32

@@ -115,6 +115,13 @@ def test_cells_are_small(notebook):
 RESET = "client.delete_secret(SecretId=EXERCISE_SECRET, ForceDeleteWithoutRecovery=True)\n"
 STORE = "client.create_secret(Name=EXERCISE_SECRET, {})"
 HANDLE = "def handle(user):\n    {}"
+SERVICE = """def make_service():
+    {}
+    def serve(user):
+        {}
+    return serve
+first_client = make_cache_client(current_token())
+"""
 WRONG = {
     "01_create_the_secret": [
         (STORE.format("SecretString=received"), "a line break at its end"),
@@ -195,6 +202,53 @@ WRONG = {
         ("my_ttl = 0", "no cache"),
         ("my_ttl = 60", "over the budget"),
         ("my_ttl = 3600", "900 s is the limit"),
+    ],
+    "07_rotate_without_downtime": [
+        ("make_service = lambda: None", "raised TypeError"),
+        ("make_service = lambda: lambda user: None", "returns nothing"),
+        (
+            "make_service = lambda: lambda user: "
+            "make_cache_client(current_token()).increment(CACHE_NAME, user)",
+            "reads the secret for each request",
+        ),
+        (
+            SERVICE.format(
+                "source, client = TokenSource(sm, SECRET_NAME, ttl=0.001), None",
+                "global used; used = source.get(); return first_client.increment(CACHE_NAME, user)",
+            ),
+            "read, and not used",
+        ),
+        (
+            SERVICE.format(
+                "source, clients = TokenSource(sm, SECRET_NAME), {}",
+                "held = source.held(); "
+                "client = clients.setdefault(held.number, make_cache_client(held.token)); "
+                "answer = client.increment(CACHE_NAME, user); "
+                "is_refused(answer) and source.renew(held); return answer",
+            ),
+            "should be done again",
+        ),
+        (
+            SERVICE.format(
+                "source = TokenSource(sm, SECRET_NAME)",
+                "return SharedClient(source, make_cache_client).call("
+                "lambda client: client.increment(CACHE_NAME, user))",
+            ),
+            "makes a client for each request",
+        ),
+    ],
+    "08_survive_failures": [
+        ("my_config = 3", "no Config of botocore"),
+        ("my_config = Config(read_timeout=1, connect_timeout=1)", "The deadline is 3 s"),
+        ("my_config = PATIENT.merge(ONCE)", "allow a second attempt"),
+        (
+            "my_config = Config(read_timeout=0.1, connect_timeout=0.1, retries={'total_max_attempts': 2})",
+            "wait longer for it",
+        ),
+        (
+            "my_config = Config(read_timeout=0.5, connect_timeout=0.5, retries={'total_max_attempts': 3})",
+            "then up to 2 s",
+        ),
     ],
     "03_retrieve_it_naively": [
         ("handle = handle_naively", "still one read for each Momento call"),

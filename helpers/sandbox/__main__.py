@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 try:
     from .aws import AwsServer
-    from .faults import Faults
+    from .faults import REFUSED, Faults
     from .keys import ENDPOINT, new_api_key
     from .momento import MomentoServer
 except ModuleNotFoundError as error:
@@ -31,8 +31,10 @@ CACHES = ["tutorial"]
 class Door:
     """The control door: its public methods are the commands that the parent can send."""
 
-    def __init__(self, momento: MomentoServer, faults: Faults) -> None:
-        self._momento, self._faults = momento, faults
+    def __init__(
+        self, momento: MomentoServer, aws: AwsServer | MiniStackServer, faults: Faults
+    ) -> None:
+        self._momento, self._aws, self._faults = momento, aws, faults
 
     def issue(self, kind: str = "v2") -> str:
         """A new accepted API key, as Momento's console would give it; `kind` is "v2" or "v1"."""
@@ -46,9 +48,12 @@ class Door:
     def add_fault(self, **fault) -> None:
         """Put a fault in force: see `helpers.sandbox.faults.Fault` for the words."""
         self._faults.add(**fault)
+        if fault.get("error") == REFUSED:
+            self._aws.refuse()
 
     def clear_faults(self) -> None:
         self._faults.clear()
+        self._aws.accept()
 
     def seen(self) -> dict[str, int]:
         """Calls that arrived so far, by `service.operation`."""
@@ -102,11 +107,12 @@ def main() -> None:
 
     faults = Faults()
     momento = MomentoServer(CACHES, faults)
-    door = Door(momento, faults)
+    aws = _aws_server(arguments.aws_engine, faults)
+    door = Door(momento, aws, faults)
     for key in arguments.api_key:
         momento.accept(key)
     ready = {
-        "aws": _aws_server(arguments.aws_engine, faults).url,
+        "aws": aws.url,
         "momento": f"127.0.0.1:{momento.port}",
         "api_key": door.issue(),
         "momento_endpoint": ENDPOINT,

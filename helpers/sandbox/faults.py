@@ -8,6 +8,12 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+# Beside the error codes of the services, for "aws": the connection itself fails.
+REFUSED = (
+    "CONNECTION_REFUSED"  # nobody listens, and all open connections close; until faults are cleared
+)
+DROPPED = "CONNECTION_DROPPED"  # the answer breaks off half way
+
 
 class Met(NamedTuple):
     """What one call meets."""
@@ -19,10 +25,11 @@ class Met(NamedTuple):
 
 @dataclass
 class Fault:
-    """A fault on one `service` ("aws" or "momento") and `operation` ("*" for all), for the next `times` calls or all.
+    """A fault on one `service` ("aws" or "momento") and `operation` ("*" for all), until faults are cleared.
 
-    `delay` (seconds) is added to a call; `error` (an AWS error code, or the name of a gRPC status) answers it;
-    `per_second` turns that error into a quota: only calls beyond that many in the last second get it.
+    `delay` (seconds) is added to a call; `error` (an AWS error code, the name of a gRPC status, `REFUSED` or `DROPPED`)
+    answers it; `per_second` turns that error into a quota: only calls beyond that many in the last second get it.
+    `times` ends the fault after so many calls, `seconds` after so long.
     """
 
     service: str
@@ -32,9 +39,13 @@ class Fault:
     message: str = "A fault set in the sandbox"
     per_second: int = 0
     times: int | None = None
+    seconds: float | None = None
+    started: float = field(default_factory=time.monotonic, repr=False)
     recent: deque[float] = field(default_factory=deque, repr=False)
 
     def applies_to(self, service: str, operation: str) -> bool:
+        if self.seconds is not None and time.monotonic() > self.started + self.seconds:
+            return False
         return self.service == service and self.operation in ("*", operation) and self.times != 0
 
     def within_quota(self) -> bool:

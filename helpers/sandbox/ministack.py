@@ -46,6 +46,13 @@ class MiniStackServer:
         threading.Thread(target=self._serve, name="aws", daemon=True).start()
         self.url = f"http://127.0.0.1:{port}"
 
+    def refuse(self) -> None:
+        """Raises `ValueError`: only moto's server can close its port."""
+        raise ValueError("choose the other AWS engine for this fault")
+
+    def accept(self) -> None:
+        """Connections are never refused here."""
+
     def _serve(self) -> None:
         from hypercorn.asyncio import serve
         from hypercorn.config import Config
