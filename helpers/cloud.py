@@ -25,7 +25,8 @@ TAGS = [{"Key": "created-by", "Value": "momento-secrets-tutorial"}]
 
 _SERVICE_ENDPOINT = "AWS_ENDPOINT_URL_SECRETS_MANAGER"  # the one name of these that boto3 reads for Secrets Manager alone
 _AWS_ENDPOINTS = (_SERVICE_ENDPOINT, "AWS_ENDPOINT_URL_SECRETSMANAGER", "AWS_ENDPOINT_URL")
-_OURS = "TUTORIAL_SANDBOX_URL"  # tells our own endpoint from one that the learner has set
+# Tell our own endpoint from one that the learner has set, and remember that for a second `connect()`.
+_OURS, _THEIRS = "TUTORIAL_SANDBOX_URL", "TUTORIAL_AWS_ENDPOINT"
 _HOST_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 _current: Cloud | None = None
@@ -206,7 +207,9 @@ def chosen_mode() -> str:
 def _connect_sandbox(aws_engine: str) -> Cloud:
     with_iam = aws_engine == "ministack"
     endpoint = None if with_iam else _own_aws_endpoint(os.environ)
-    sandbox = Sandbox("--aws-engine", aws_engine)
+    sandbox = Sandbox(
+        "--aws-engine", aws_engine, *(["--aws-endpoint", endpoint] if endpoint else [])
+    )
     ledger = _new_ledger()  # imports boto3 and momento while the child starts
     sandbox.wait_until_ready()
     _isolate(os.environ, sandbox, endpoint)
@@ -289,7 +292,8 @@ def _isolate(environment: MutableMapping[str, str], sandbox: Sandbox, endpoint: 
         {
             _OURS: sandbox.aws,
             "AWS_ENDPOINT_URL": sandbox.aws,
-            _SERVICE_ENDPOINT: endpoint or sandbox.aws,
+            _SERVICE_ENDPOINT: sandbox.aws,
+            _THEIRS: endpoint or "",
             "AWS_ACCESS_KEY_ID": "sandbox",
             "AWS_SECRET_ACCESS_KEY": "sandbox",
             "AWS_DEFAULT_REGION": REGION,
@@ -309,7 +313,7 @@ def _own_aws_endpoint(environment: MutableMapping[str, str]) -> str | None:
 
     Raises `CloudError` if it isn't a URL, or nothing answers there.
     """
-    for name in _AWS_ENDPOINTS:
+    for name in (*_AWS_ENDPOINTS, _THEIRS):
         url = environment.get(name)
         if not url or url == environment.get(_OURS):
             continue

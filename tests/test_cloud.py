@@ -9,6 +9,7 @@ import sys
 import boto3
 import psutil
 import pytest
+from botocore.exceptions import ClientError
 
 from helpers import cloud as cloud_module
 from helpers.cloud import ApiKey, CloudError, connect
@@ -120,7 +121,14 @@ def test_an_endpoint_of_the_learner_is_used_in_the_sandbox(monkeypatch, name):
     cloud.ensure_secret("s")
     assert other.ask("seen") == {"aws.CreateSecret": 1}
     assert other.aws in repr(cloud)
+    cloud.add_fault("aws", error="AccessDeniedException", times=1)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        cloud.ensure_secret("s")
     cloud.close()
+    again = connect()
+    again.ensure_secret("s")
+    assert other.ask("seen") == {"aws.CreateSecret": 2} and other.aws in repr(again)
+    again.close()
     other.close()
 
 

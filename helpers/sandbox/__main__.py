@@ -76,9 +76,9 @@ class Door:
             }
 
 
-def _aws_server(engine: str, faults: Faults) -> AwsServer | MiniStackServer:
-    if engine == "moto":
-        return AwsServer(faults)
+def _aws_server(engine: str, endpoint: str | None, faults: Faults) -> AwsServer | MiniStackServer:
+    if engine == "moto" or endpoint:
+        return AwsServer(faults, endpoint)
     from .ministack import MiniStackServer
 
     try:
@@ -103,11 +103,16 @@ def main() -> None:
         default="moto",
         help="what plays AWS: ministack decides by IAM policies",
     )
+    parser.add_argument(
+        "--aws-endpoint",
+        metavar="URL",
+        help="let this endpoint play AWS, behind the sandbox's faults",
+    )
     arguments = parser.parse_args()
 
     faults = Faults()
     momento = MomentoServer(CACHES, faults)
-    aws = _aws_server(arguments.aws_engine, faults)
+    aws = _aws_server(arguments.aws_engine, arguments.aws_endpoint, faults)
     door = Door(momento, aws, faults)
     for key in arguments.api_key:
         momento.accept(key)

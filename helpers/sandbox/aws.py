@@ -1,4 +1,4 @@
-"""A local AWS: moto, which speaks the Secrets Manager protocol to the unchanged boto3.
+"""A local AWS: moto, which speaks the Secrets Manager protocol to the unchanged boto3, or an endpoint of the learner's.
 
 Served by waitress, as moto's own server closes the connection after each answer: here, as at AWS, a reused client
 reuses its connection.
@@ -17,22 +17,24 @@ from waitress.server import create_server
 from werkzeug.test import Client
 
 from .faults import DROPPED, Faults, Met
+from .forward import Forward
 
 THREADS = 64  # more than any notebook reads with at once, so that nobody waits for a thread
 
 
 class AwsServer:
-    """Serves on 127.0.0.1 at `url`, a thread a connection, until the process ends."""
+    """Serves on 127.0.0.1 at `url`, a thread a connection, until the process ends; by moto, or from `endpoint`."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, endpoint: str | None = None) -> None:
         self._faults = faults
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._answers = Forward(endpoint, THREADS) if endpoint else _moto()
         # Never listened on: it keeps the port ours while `refuse` has closed the one that is.
         self._reserved = _bound_socket(0)
         port = self._reserved.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self._listen(port)
-        threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
+        if not endpoint:
+            threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
 
     def refuse(self) -> None:
         """From now on connections are refused, and those that were open are closed: the service is away."""
@@ -64,7 +66,7 @@ class AwsServer:
             "X-Amz-Target": "secretsmanager.ListSecrets",
             "Content-Type": "application/x-amz-json-1.1",
         }
-        Client(self._moto).post("/", data="{}", headers=headers)
+        Client(self._answers).post("/", data="{}", headers=headers)
 
     def _answer(self, environ, start_response):
         operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
@@ -72,17 +74,27 @@ class AwsServer:
         fault = self._faults.meet("aws", operation)
         time.sleep(fault.delay)
         if not fault.error:
-            answer = self._moto(environ, start_response)
-            if operation == "UpdateSecretVersionStage":
-                _let_defaults_follow_the_label()
-            return answer
+            return self._answers(environ, start_response)
         if fault.error == DROPPED:
             # waitress keeps the promised length and closes the connection that falls short of it
-            body = b"".join(self._moto(environ, start_response))
+            body = b"".join(self._answers(environ, start_response))
             return [body[: len(body) // 2]]
         status, headers, body = refusal(fault)
         start_response(status, headers)
         return [body]
+
+
+def _moto():
+    """moto as a WSGI application, with a mend: see `_let_defaults_follow_the_label`."""
+    moto = DomainDispatcherApplication(create_backend_app)
+
+    def answer(environ, start_response):
+        body = moto(environ, start_response)
+        if environ.get("HTTP_X_AMZ_TARGET", "").endswith(".UpdateSecretVersionStage"):
+            _let_defaults_follow_the_label()
+        return body
+
+    return answer
 
 
 def _let_defaults_follow_the_label() -> None:
