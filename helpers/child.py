@@ -15,9 +15,8 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .cloud import Cloud, CloudError, at_address
+from .cloud import MOMENTO_ADDRESS, Cloud, CloudError, at_address
 
-_ADDRESS = "TUTORIAL_MOMENTO_ADDRESS"
 PAUSE = 0.05  # seconds between two invocations, so that a connection that was closed is really gone
 
 
@@ -45,7 +44,7 @@ def run_file(cloud: Cloud, file: str, *arguments: str, **environment: str) -> st
 def _run(cloud: Cloud, arguments: list[str], environment: dict[str, str]) -> str:
     inherited = {**os.environ, **environment}
     if cloud.momento_address:
-        inherited[_ADDRESS] = cloud.momento_address
+        inherited[MOMENTO_ADDRESS] = cloud.momento_address
     command = [sys.executable, "-P", "-m", "helpers.child", *arguments]
     done = subprocess.run(
         command, env=inherited, capture_output=True, text=True, encoding="utf-8", timeout=60
@@ -83,7 +82,7 @@ def _invoke(file: str, events: list[dict]) -> Invocations:
 def main() -> None:
     kind, file, *rest = sys.argv[1:]
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    if address := os.environ.get(_ADDRESS):
+    if address := os.environ.get(MOMENTO_ADDRESS):
         _use_the_sandbox(address)
     import boto3  # noqa: F401  (loaded before the clock starts, as its time is the same whatever the file does)
 

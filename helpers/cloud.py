@@ -27,6 +27,9 @@ _SERVICE_ENDPOINT = "AWS_ENDPOINT_URL_SECRETS_MANAGER"  # the one name of these 
 _AWS_ENDPOINTS = (_SERVICE_ENDPOINT, "AWS_ENDPOINT_URL_SECRETSMANAGER", "AWS_ENDPOINT_URL")
 # Tell our own endpoint from one that the learner has set, and remember that for a second `connect()`.
 _OURS, _THEIRS = "TUTORIAL_SANDBOX_URL", "TUTORIAL_AWS_ENDPOINT"
+# Where Momento listens if not at its endpoint: `host:port`, without TLS. For plain files that run beside a kernel, and
+# for trying live mode without Momento.
+MOMENTO_ADDRESS = "TUTORIAL_MOMENTO_ADDRESS"
 _HOST_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 _current: Cloud | None = None
@@ -66,8 +69,8 @@ class Cloud:
 
     @property
     def momento_address(self) -> str | None:
-        """`host:port` of the local Momento; None when live."""
-        return self._sandbox.momento if self._sandbox else None
+        """`host:port` of a local Momento; None when Momento is the real one."""
+        return self._sandbox.momento if self._sandbox else os.environ.get(MOMENTO_ADDRESS)
 
     @property
     def api_key(self) -> ApiKey:
@@ -97,17 +100,21 @@ class Cloud:
             provider = CredentialProvider.from_api_key_v2(token, self.momento_endpoint)
         else:
             provider = CredentialProvider.from_disposable_token(token)
-        return at_address(provider, self._sandbox.momento) if self._sandbox else provider
+        return at_address(provider, self.momento_address) if self.momento_address else provider
 
     def ensure_secret(self, name: str) -> None:
-        """Create the secret that notebook 01 creates, if it isn't there: each notebook has a sandbox of its own."""
+        """Create the secret that notebook 01 creates, if it isn't there: each notebook has a sandbox of its own.
+
+        On an endpoint of the learner's it may be there with the key of a sandbox that has ended: then it gets this one's.
+        """
         import boto3
 
         client = boto3.client("secretsmanager")
         try:
             client.create_secret(Name=name, SecretString=self.api_key, Tags=TAGS)
         except client.exceptions.ResourceExistsException:
-            pass
+            if self._sandbox and os.environ.get(_THEIRS):
+                client.put_secret_value(SecretId=name, SecretString=self.api_key)
 
     def issue_api_key(self, kind: str = "v2") -> ApiKey:
         """Sandbox only: one more accepted key, `kind` "v2" or "v1". Live, this is a click in Momento's console."""
