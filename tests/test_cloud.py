@@ -114,8 +114,9 @@ def test_an_endpoint_where_nothing_answers_is_named(monkeypatch):
     "name",
     ["AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL_SECRETSMANAGER", "AWS_ENDPOINT_URL"],
 )
-def test_an_endpoint_of_the_learner_is_used_in_the_sandbox(monkeypatch, name):
+def test_an_endpoint_of_the_learner_is_used_in_the_sandbox(monkeypatch, request, name):
     other = Sandbox().wait_until_ready()
+    request.addfinalizer(other.close)
     monkeypatch.setenv(name, other.aws)
     cloud = connect()
     cloud.ensure_secret("s")
@@ -127,9 +128,9 @@ def test_an_endpoint_of_the_learner_is_used_in_the_sandbox(monkeypatch, name):
     cloud.close()
     again = connect()
     again.ensure_secret("s")
-    assert other.ask("seen") == {"aws.CreateSecret": 2} and other.aws in repr(again)
+    assert other.ask("seen") == {"aws.CreateSecret": 2, "aws.PutSecretValue": 1}  # the new key
+    assert other.aws in repr(again)
     again.close()
-    other.close()
 
 
 def test_a_missing_package_is_named_with_the_way_out(monkeypatch):
