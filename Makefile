@@ -5,7 +5,10 @@ UV     := $(BIN)/uv
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
+# The workspace, which window is open where, is the project's own: it leaves the one of other projects alone.
+lab: export JUPYTERLAB_WORKSPACES_DIR = $(CURDIR)/.venv/workspaces
 lab: .venv/lab  ## open JupyterLab on the first notebook
+	@test -d .venv/workspaces || $(BIN)/jupyter lab workspaces import binder/workspace.json
 	$(BIN)/jupyter lab --allow-root --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 test: .venv/test  ## run every test, the notebooks included

@@ -216,8 +216,12 @@ def cost_lines(
     axis.grid(color=INK, alpha=0.25)
     axis.minorticks_off()
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 0.9), labelcolor=INK)
+    ranges = "; ".join(
+        f"{name} from ${points[0][1]:,.2f} to ${points[-1][1]:,.2f}"
+        for name, points in curves.items()
+    )
     said = (
-        f"Lines on logarithmic axes: US dollars per month over requests per second, for {', '.join(curves)}. "
+        f"Lines on logarithmic axes: US dollars per month over {xs[0]:,g} to {xs[-1]:,g} requests per second: {ranges}. "
         f"Your rate is {here:,g} requests per second. Without a cache, calls cost more than the secret itself from "
         f"{break_even:,.3g}, and AWS throttles from {throttled_from:,.0f}."
     )

@@ -184,7 +184,10 @@ def _in_words(naive: Fleet) -> str:
 
 
 def lab_panel(outcomes: Mapping[str, Mapping[str, Outcome]]) -> Panel:
-    """A menu of the troubles of the fault lab: what each way did in this run, what is right, and why."""
+    """A slider over the troubles of the fault lab: what each way did in this run, what is right, and why.
+
+    No drop-down menu: in a notebook JupyterLab takes its arrow keys and moves to another cell.
+    """
     troubles = {trouble.title: trouble for trouble in TROUBLES}
 
     def draw(title: str) -> str:
@@ -197,7 +200,7 @@ def lab_panel(outcomes: Mapping[str, Mapping[str, Outcome]]) -> Panel:
         said = f"Right is: {trouble.right}. {trouble.why}"
         return f"<p>{escape(said)}</p>{table._repr_html_()}"
 
-    menu = ipywidgets.Dropdown(
-        options=list(troubles), description="Trouble", layout={"width": "28em"}
+    slider = ipywidgets.SelectionSlider(
+        options=list(troubles), description="Trouble", layout={"width": "98%"}
     )
-    return Panel(draw, {"title": menu}, f"A menu of {len(troubles)} troubles")
+    return Panel(draw, {"title": slider}, f"A slider over {len(troubles)} troubles")
