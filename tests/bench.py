@@ -1,5 +1,7 @@
 """`make bench`: the ways of notebook 04 and the pattern of 07 side by side, as a table and as build/bench.json.
 
+Beside them stands the memory of what Binder runs: JupyterLab alone, and with the kernel and sandbox of a notebook.
+
 The ways are taken from notebook 04 itself, from its cells tagged `ways`, so that what is measured is what is read.
 Times on a shared machine vary from run to run; compare the ratios. Nothing here asserts a time.
 """
@@ -7,12 +9,18 @@ Times on a shared machine vary from run to run; compare the ratios. Nothing here
 from __future__ import annotations
 
 import json
+import os
+import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import boto3
 import nbformat
+import psutil
+from jupyter_client import BlockingKernelClient
+from lab_server import lab_server
 
 from helpers.cloud import Cloud, connect
 from helpers.measure import (
@@ -28,6 +36,7 @@ from helpers.show import Table
 from helpers.token_source import TokenSource
 
 ROOT = Path(__file__).resolve().parent.parent
+HEAVIEST = ROOT / "notebooks" / "02_lock_it_down.ipynb"  # it loads MiniStack
 NOTEBOOK = ROOT / "notebooks" / "04_cache_it_on_the_client.ipynb"
 SECRET_NAME = "tutorial/momento-api-key"
 ROUNDS = 5  # the ways take turns, so that a busy moment of the machine hits all of them
@@ -88,6 +97,38 @@ def expiry_rows(ways: Sequence[Way]) -> list[dict[str, Any]]:
     ]
 
 
+def memory_rows() -> list[dict[str, Any]]:
+    """Megabytes of JupyterLab and all its child processes, shared pages counted once (PSS; USS where there is none)."""
+    with tempfile.TemporaryDirectory() as runtime:
+        environment = {**os.environ, "JUPYTER_RUNTIME_DIR": runtime}
+        command, log = [sys.executable, "-m", "jupyter", "lab"], Path(runtime) / "log"
+        with lab_server(command, ROOT / "notebooks", environment, log) as server:
+            alone = _megabytes(server.pid)
+            kernel = server.ask("/api/kernels", name="python3")["id"]
+            _run_in(Path(runtime) / f"kernel-{kernel}.json", HEAVIEST)
+            return [
+                row("JupyterLab", "memory", alone, "MB"),
+                row(f"JupyterLab with {HEAVIEST.stem}", "memory", _megabytes(server.pid), "MB"),
+            ]
+
+
+def _run_in(connection_file: Path, notebook: Path) -> None:
+    client = BlockingKernelClient(connection_file=str(connection_file))
+    client.load_connection_file()
+    client.start_channels()
+    client.wait_for_ready(timeout=30)
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        if cell.cell_type == "code":
+            client.execute_interactive(cell.source, timeout=60, output_hook=lambda message: None)
+    client.stop_channels()
+
+
+def _megabytes(pid: int) -> float:
+    process = psutil.Process(pid)
+    parts = [one.memory_full_info() for one in (process, *process.children(recursive=True))]
+    return round(sum(getattr(part, "pss", part.uss) for part in parts) / 1e6, 1)
+
+
 def with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each row with its ratio to the best, which is the lowest, of its metric; None where the best is 0 and it isn't."""
     best = {
@@ -109,7 +150,7 @@ def main() -> None:
     cloud.ensure_secret(SECRET_NAME)
     ways = ways_of_the_notebook(cloud)
     ways.append(Way("token_source", production_pattern, expires=True))
-    rows = with_ratios(hit_rows(ways) + call_rows(cloud, ways) + expiry_rows(ways))
+    rows = with_ratios(hit_rows(ways) + call_rows(cloud, ways) + expiry_rows(ways) + memory_rows())
     cloud.close()
     target = ROOT / "build" / "bench.json"
     target.parent.mkdir(exist_ok=True)

@@ -6,11 +6,9 @@ Needs a Chromium (Debian's package `chromium`); without one these tests skip. SC
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -18,20 +16,12 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from lab_server import lab_server
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 NEXT = dict(pairwise(NOTEBOOKS))
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-SERVER = [
-    "--allow-root",
-    "--no-browser",
-    "--port=0",
-    "--IdentityProvider.token=",
-    "--ServerApp.disable_check_xsrf=True",
-    "--expose-app-in-browser",
-]
-
 SCREEN, TALL = {"width": 1280, "height": 900}, 30_000  # pixels
 
 pytestmark = [
@@ -62,23 +52,9 @@ def lab(tmp_path_factory) -> Iterator[str]:
         check=True,
         capture_output=True,
     )
-    log = (home / "log").open("w+")
-    server = subprocess.Popen([*jupyter, "lab", *SERVER], cwd=folder, env=environment, stderr=log)
-    try:
-        yield _address(server, home / "log")
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def _address(server: subprocess.Popen, log: Path) -> str:
-    for _ in range(600):
-        if found := re.search(r"http://127\.0\.0\.1:\d+", log.read_text()):
-            return found[0]
-        if server.poll() is not None:
-            break
-        time.sleep(0.1)
-    raise RuntimeError(log.read_text()[-2000:])
+    command = [*jupyter, "lab", "--expose-app-in-browser"]
+    with lab_server(command, folder, environment, home / "log") as server:
+        yield server.address
 
 
 @pytest.fixture(scope="module")
