@@ -149,7 +149,7 @@ def latency_dots(values: Mapping[str, tuple[float, float]], title: str) -> Chart
             fontweight="bold",
         )
     axis.set_yticks(range(len(values)), list(values))
-    axis.invert_yaxis()
+    axis.set_ylim(len(values) - 0.5, -0.5)  # the first on top, and no dot on an edge
     _time_axis(axis)
     axis.margins(x=0.12)
     axis.set_title(title, loc="left", color=INK)

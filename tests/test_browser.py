@@ -44,6 +44,11 @@ def lab(tmp_path_factory) -> Iterator[str]:
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
     }
+    settings = home / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(
+        '{"windowingMode": "none"}'
+    )  # every cell in the page, not only those in view
     jupyter = [sys.executable, "-m", "jupyter"]
     subprocess.run(
         [*jupyter, "lab", "workspaces", "import", "binder/workspace.json"],
@@ -213,6 +218,9 @@ def violations(page: Page) -> list[str]:
     # axe-core passes over what is clipped, and the body of JupyterLab has no height: show everything at once.
     page.tab.add_style_tag(content="html, body { height: 100vh; }")
     page.tab.set_viewport_size({**SCREEN, "height": TALL})
+    page.go_to(0)
+    cells = page.tab.evaluate("jupyterapp.shell.currentWidget.content.widgets.length")
+    assert page.tab.locator(".jp-Notebook .jp-Cell:visible").count() == cells
     found = Axe().run(
         page.tab,
         context={
