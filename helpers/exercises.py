@@ -5,16 +5,19 @@ An unsolved exercise says "Not yet" and never raises, so that a notebook always 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from .cloud import Cloud
+from .capstone import Service, findings, rotate
+from .cloud import TAGS, Cloud
 from .ledger import Page
 from .measure import OVERLAP, at_once
 from .pricing import Fleet, PricingError
+from .progress import note_attempt
 from .show import Note, dollars
 from .tokens import TokenError, check
 
@@ -34,6 +37,49 @@ def reveal(guess: object, counted: int, unit: str, source: str = "the ledger") -
     return Note(f"You said {guess:,}; {source} counted {counted:,} {unit}.")
 
 
+def _exercise(number: str) -> Callable[[Callable[..., Note]], Callable[..., Note]]:
+    """Note in the learner's progress what the check of this notebook's exercise answers."""
+
+    def decorate(check: Callable[..., Note]) -> Callable[..., Note]:
+        @wraps(check)
+        def checked(*arguments: Any, **options: Any) -> Note:
+            answer = check(*arguments, **options)
+            note_attempt(number, solved=answer.mood == "good")
+            return answer
+
+        return checked
+
+    return decorate
+
+
+@_exercise("00")
+def check_first_call(answer: object, page: Page) -> Note:
+    """Exercise of 00: the name of the first call on a page of the ledger that came from AWS's library."""
+    first, second = (call.operation for call in page.calls[:2])
+    if not isinstance(answer, str) or not answer.strip():
+        return _not_yet(
+            "There is no answer yet.", "Put the name of a call between the quotation marks."
+        )
+    said = answer.strip()
+    if said == first:
+        return _solved(
+            f"The ledger wrote down {first}, then {second}: the library asks what is current before it fetches it."
+        )
+    if said == second:
+        return _not_yet(
+            f"{said} was the second.", "The ledger lists calls in the order in which they came."
+        )
+    if said.replace("_", "").lower() in (first.lower(), second.lower()):
+        return _not_yet(
+            f"{said} is how Python spells it.",
+            "Take the name from the ledger, as AWS's price list and CloudTrail have it.",
+        )
+    return _not_yet(
+        f"{said} isn't on the page.", "Look at the column Call of the ledger's last table."
+    )
+
+
+@_exercise("01")
 def check_stored_token(cloud: Cloud, name: str) -> Note:
     """Exercise of 01: is the secret `name` the token alone, as text, and does Momento accept it?"""
     import boto3
@@ -80,6 +126,7 @@ def check_stored_token(cloud: Cloud, name: str) -> Note:
 REQUESTS = 5  # what an exercise sends through a learner's handler
 
 
+@_exercise("03")
 def check_reads_per_request(
     cloud: Cloud, handle: Callable[[str], object], expected: object
 ) -> Note:
@@ -104,6 +151,7 @@ def check_reads_per_request(
     return _solved(f"{seen} A third of the reads, by moving one line.")
 
 
+@_exercise("04")
 def check_single_flight(
     cloud: Cloud, name: str, make_reader: Callable[[], Callable[[], str]], threads: int = 32
 ) -> Note:
@@ -173,6 +221,7 @@ def check_single_flight(
     return _solved(f"{threads} threads at once made 1 call, and later reads none.")
 
 
+@_exercise("05")
 def check_one_client(cloud: Cloud, handle: Callable[[str], object], expected: object) -> Note:
     """Exercise of 05: does `handle(user)` serve all requests with one cache client, and one read of the secret?"""
     page, fault = _serve(cloud, handle, expected)
@@ -196,6 +245,7 @@ def check_one_client(cloud: Cloud, handle: Callable[[str], object], expected: ob
     return _solved(f"{seen} One client serves the whole process.")
 
 
+@_exercise("02")
 def check_policy(policy: object, secret_name: str) -> Note:
     """Exercise of 02: does this IAM policy, JSON text, let an identity read the secret, and nothing besides?
 
@@ -207,7 +257,7 @@ def check_policy(policy: object, secret_name: str) -> Note:
             "Make it a string with JSON, such as json.dumps(…) gives.",
         )
     neighbour, stranger = f"{secret_name}-of-production", "exercise/of-somebody-else"
-    with _secrets_of_others(neighbour, stranger), _identity(policy) as client:
+    with _secrets({neighbour: [], stranger: []}), _identity(policy) as client:
         if client is None:
             return _not_yet(
                 "IAM does not take this policy.",
@@ -256,17 +306,17 @@ def _is_allowed(call: Callable, secret_name: str, **arguments: str) -> bool:
 
 
 @contextmanager
-def _secrets_of_others(*names: str) -> Iterator[None]:
-    """Secrets that a good policy does not open, for as long as the `with` block runs."""
+def _secrets(tags: Mapping[str, list[dict[str, str]]]) -> Iterator[None]:
+    """Secrets of these names, with these tags, for as long as the `with` block runs."""
     import boto3
 
     client = boto3.client("secretsmanager")
-    for name in names:
-        client.create_secret(Name=name, SecretString="nobody's business")
+    for name, its in tags.items():
+        client.create_secret(Name=name, SecretString="nobody's business", Tags=its)
     try:
         yield
     finally:
-        for name in names:
+        for name in tags:
             client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
 
 
@@ -290,6 +340,7 @@ def _identity(policy: str) -> Iterator[object | None]:
         iam.delete_user(UserName=name)
 
 
+@_exercise("06")
 def check_ttl(ttl: object, fleet: Fleet, most_dollars: float, most_stale: float) -> Note:
     """Exercise of 06: does this TTL, in seconds, keep a fleet's calls within a budget and its tokens fresh enough?"""
     if ttl is None:
@@ -315,6 +366,7 @@ def check_ttl(ttl: object, fleet: Fleet, most_dollars: float, most_stale: float)
     return _solved(f"{said} A rotated token is noticed after {ttl:,} s at the latest.")
 
 
+@_exercise("07")
 def check_survives_rotation(
     cloud: Cloud, secret_name: str, make_service: Callable[[], Callable[[str], object]]
 ) -> Note:
@@ -325,7 +377,7 @@ def check_survives_rotation(
     try:
         serve = make_service()
         before = [serve(f"user-{uuid4()}") for _ in range(REQUESTS)]
-        _rotate(cloud, secret_name)
+        rotate(cloud, secret_name)
         with cloud.ledger.page("after the rotation") as page:
             after = [serve(f"user-{uuid4()}") for _ in range(REQUESTS)]
     except Exception as error:
@@ -362,9 +414,11 @@ def check_survives_rotation(
     return _solved(f"{seen} One for the old token, one for the new.")
 
 
+MANY = 110  # secrets to be found: more than one page of AWS's answer, which holds a hundred
 HUNG, SLOW = 2.0, 0.2  # seconds that an answer takes longer, in the exercise of 08
 
 
+@_exercise("08")
 def check_timeouts(cloud: Cloud, secret_name: str, config: object, deadline: float) -> Note:
     """Exercise of 08: does a client with this botocore `Config` keep a deadline, in seconds, and bear what is normal?
 
@@ -404,6 +458,67 @@ def check_timeouts(cloud: Cloud, secret_name: str, config: object, deadline: flo
     )
 
 
+@_exercise("09")
+def check_find_ours(cloud: Cloud, find: Callable[[], object]) -> Note:
+    """Exercise of 09: does `find()` return the names of all secrets that carry the tutorial's tag, and no others?"""
+    if cloud.mode != "sandbox":
+        return _not_yet(
+            "This is live.", "The check creates secrets to be found: solve it in a rehearsal."
+        )
+    ours = [f"exercise/{uuid4()}" for _ in range(MANY)]
+    tutorial, other = [f"tutorial/{uuid4()}" for _ in range(2)]
+    tags = {
+        **dict.fromkeys([*ours, tutorial], TAGS),
+        other: [{**TAGS[0], "Value": "somebody else"}],
+    }
+    with _secrets(tags):
+        try:
+            found = find()
+        except Exception as error:
+            return _not_yet(
+                f"Your function raised {type(error).__name__}.",
+                "Call it in a cell of its own to see why.",
+            )
+    if found is None:
+        return _not_yet("Your function returns nothing.", "Return a list of names.")
+    found = list(found) if isinstance(found, (list, tuple, set)) else [found]
+    if not all(isinstance(name, str) for name in found):
+        return _not_yet(
+            "Your function returns something else than names.", 'Take the "Name" of each entry.'
+        )
+    missed = set(ours) - set(found)
+    if other in found:
+        return _not_yet(
+            "It also found a secret of somebody else, whose tag has the same key and another value.",
+            "Compare the value too: a filter by tag-key alone would delete what isn't yours.",
+        )
+    if missed == set(ours):
+        return _not_yet(
+            f"It found none of {MANY} tagged secrets named exercise/….",
+            "Don't go by the name: ask for the tag.",
+        )
+    if missed:
+        return _not_yet(
+            f"It found {MANY - len(missed)} of {MANY} tagged secrets.",
+            "AWS answers in pages: see client.get_paginator(…).",
+        )
+    return _solved(f"All {MANY} that carry the tag, over several pages, and none besides.")
+
+
+@_exercise("10")
+def check_service(cloud: Cloud, secret_name: str, make_service: Callable[..., Service]) -> Note:
+    """Exercise of 10: does a service made by `make_service(ttl=seconds)` stand the five trials?"""
+    if not callable(make_service):
+        return _not_yet(
+            "There is no Service yet.", "Write it as a class, with `serve(self, user)`."
+        )
+    found = list(findings(cloud, secret_name, make_service))
+    lines = [f"✗ {one.seen}. {one.hint}" if one.seen else f"✓ {one.wanted}" for one in found]
+    if any(one.seen for one in found):
+        return Note("Not yet.", *lines)
+    return Note("Solved.", "The ledger and the drill call it sound.", *lines, mood="good")
+
+
 def _longest_wait(config: Config) -> tuple[int, float]:
     """Attempts, and the seconds they take at most: retries wait up to 1 s, 2 s, 4 s and so on, 20 s at most."""
     retries = config.retries or {}
@@ -421,16 +536,6 @@ def _reads(cloud: Cloud, client: object, secret_name: str, **fault: object) -> s
         return type(error).__name__
     finally:
         cloud.clear_faults()
-
-
-def _rotate(cloud: Cloud, secret_name: str) -> None:
-    """A new version of the secret with a new key; the old key is revoked at once."""
-    import boto3
-
-    client = boto3.client("secretsmanager")
-    old = client.get_secret_value(SecretId=secret_name, VersionStage="AWSCURRENT")["SecretString"]
-    client.put_secret_value(SecretId=secret_name, SecretString=cloud.issue_api_key())
-    cloud.revoke_api_key(old)
 
 
 def _serve(

@@ -1,5 +1,8 @@
 """For `make outputs`: run every notebook and store what a diff should show, no more."""
 
+import os
+import tempfile
+
 from nbconvert.preprocessors import Preprocessor
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -15,6 +18,9 @@ class DropWidgetViews(Preprocessor):
             cell.outputs = [output for output in cell.outputs if output.get("data", True)]
         return cell, resources
 
+
+# What is stored is the view of a learner who begins.
+os.environ["TUTORIAL_PROGRESS"] = tempfile.mkdtemp() + "/progress.jsonl"
 
 c = get_config()  # noqa: F821  (given by nbconvert)
 

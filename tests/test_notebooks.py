@@ -122,7 +122,60 @@ SERVICE = """def make_service():
     return serve
 first_client = make_cache_client(current_token())
 """
+MENDED = """class Service:
+    def __init__(self, ttl=300):
+        source = TokenSource(boto3.client("secretsmanager"{}), SECRET_NAME, ttl=ttl, max_age=3600)
+        self.clients = SharedClient(source, make_cache_client)
+        self.client = make_cache_client(source.get()) if {} else None
+    def serve(self, user):
+        count = lambda client: client.increment(CACHE_NAME, user)
+        return count(self.client) if self.client else self.clients.call(count)
+from helpers.token_source import TokenSource
+from helpers.shared_client import SharedClient
+"""
+TAG_KEY = 'Filters=[{"Key": "tag-key", "Values": ["created-by"]}]'
+FIND = "def find_ours():\n    return {}"
 WRONG = {
+    "00_start_here": [
+        ("my_answer = None", "There is no answer yet"),
+        ("my_answer = 'GetSecretValue'", "was the second"),
+        ("my_answer = 'describe_secret'", "how Python spells it"),
+        ("my_answer = 'ListSecrets'", "isn't on the page"),
+    ],
+    "09_go_live": [
+        (FIND.format("None"), "returns nothing"),
+        (FIND.format("1 / 0"), "raised ZeroDivisionError"),
+        (FIND.format("sm.list_secrets()['SecretList']"), 'Take the "Name"'),
+        (
+            FIND.format(
+                "[s['Name'] for s in sm.list_secrets(Filters=[{'Key': 'name', 'Values': ['tutorial/go']}])['SecretList']]"
+            ),
+            "Don't go by the name",
+        ),
+        (
+            FIND.format(
+                "[s['Name'] for page in sm.get_paginator('list_secrets').paginate("
+                + TAG_KEY
+                + ") for s in page['SecretList']]"
+            ),
+            "Compare the value too",
+        ),
+        (
+            FIND.format(
+                "[s['Name'] for s in sm.list_secrets("
+                + TAG_KEY
+                + ")['SecretList'] if s['Tags'][0]['Value'].startswith('momento')]"
+            ),
+            "AWS answers in pages",
+        ),
+    ],
+    "10_mend_a_service": [
+        ("Service = 3", "There is no Service yet"),
+        ("Service = HastyService", "Log that it was read, never what."),
+        ("Service = lambda ttl: 1 / 0", "it raised ZeroDivisionError"),
+        (MENDED.format("", "False"), "give the client a Config"),
+        (MENDED.format("", "True"), "somebody has to make a new one"),
+    ],
     "01_create_the_secret": [
         (STORE.format("SecretString=received"), "a line break at its end"),
         (RESET + STORE.format("SecretString=received.strip()"), "quotation marks"),
@@ -276,6 +329,12 @@ WRONG = {
 AT_REST = "import time; before = time.process_time(); time.sleep(1); print(time.process_time() - before < 0.3)"
 
 
+def test_each_notebook_has_an_exercise_with_wrong_answers_of_three_kinds():
+    assert sorted(WRONG) == [path.stem for path in NOTEBOOKS]
+    assert all(len({hint for _, hint in answers}) >= 3 for answers in WRONG.values())
+
+
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", WRONG)
 def test_the_exercise_tells_right_from_wrong(name):
     notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
