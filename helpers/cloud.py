@@ -295,14 +295,15 @@ def _isolate(environment: MutableMapping[str, str], sandbox: Sandbox, endpoint: 
     direct = ",".join(
         filter(None, [environment.get("no_proxy") or environment.get("NO_PROXY"), "127.0.0.1"])
     )
+    access_key = "sandbox" if endpoint else sandbox.aws_access_key
     environment.update(
         {
             _OURS: sandbox.aws,
             "AWS_ENDPOINT_URL": sandbox.aws,
             _SERVICE_ENDPOINT: sandbox.aws,
             _THEIRS: endpoint or "",
-            "AWS_ACCESS_KEY_ID": "sandbox",
-            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_ACCESS_KEY_ID": access_key,
+            "AWS_SECRET_ACCESS_KEY": access_key,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
             "AWS_CONFIG_FILE": os.devnull,

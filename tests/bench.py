@@ -21,6 +21,7 @@ import nbformat
 import psutil
 from jupyter_client import BlockingKernelClient
 from lab_server import lab_server
+from names import SECRET_NAME
 
 from helpers.cloud import Cloud, connect
 from helpers.measure import (
@@ -38,7 +39,6 @@ from helpers.token_source import TokenSource
 ROOT = Path(__file__).resolve().parent.parent
 HEAVIEST = ROOT / "notebooks" / "02_lock_it_down.ipynb"  # it loads MiniStack
 NOTEBOOK = ROOT / "notebooks" / "04_cache_it_on_the_client.ipynb"
-SECRET_NAME = "tutorial/momento-api-key"
 ROUNDS = 5  # the ways take turns, so that a busy moment of the machine hits all of them
 SLOW = 1e-3  # seconds
 

@@ -4,10 +4,9 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from names import SECRET_NAME
 
 from helpers.cloud import Cloud, connect
-
-SECRET_NAME = "tutorial/momento-api-key"
 
 
 @pytest.fixture(autouse=True)

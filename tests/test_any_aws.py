@@ -19,7 +19,7 @@ NOTEBOOKS = [
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_is_the_same_with_ministack(path):
-    other = Sandbox("--aws-engine", "ministack").wait_until_ready()
+    other = Sandbox("--aws-engine", "ministack", "--aws-access-key", "sandbox").wait_until_ready()
     try:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)],

@@ -10,7 +10,9 @@ import psutil
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError
-from conftest import SECRET_NAME
+from names import SECRET_NAME
+
+from helpers.sandbox import Sandbox
 
 NO_RETRY = Config(retries={"total_max_attempts": 1})
 
@@ -153,3 +155,20 @@ def test_a_fault_can_end_by_itself(cloud):
         read(client)
     time.sleep(0.5)
     assert read(client) == cloud.api_key
+
+
+def test_nobody_else_on_this_machine_is_answered(cloud):
+    stranger = boto3.Session("sandbox", "sandbox").client("secretsmanager", config=NO_RETRY)
+    with pytest.raises(ClientError, match="UnrecognizedClientException"):
+        read(stranger)
+    assert "aws.GetSecretValue" not in cloud.calls_seen()
+
+
+def test_one_sandbox_does_not_know_the_credentials_of_another(cloud):
+    mine = boto3.client("secretsmanager")
+    with_other = Sandbox().wait_until_ready()
+    other = boto3.client("secretsmanager", endpoint_url=with_other.aws, config=NO_RETRY)
+    with pytest.raises(ClientError, match="UnrecognizedClientException"):
+        read(other)
+    with_other.close()
+    assert read(mine) == cloud.api_key

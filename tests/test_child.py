@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import SECRET_NAME
+from names import SECRET_NAME
 
 from helpers.child import invoke_lambda, run_file
 from helpers.cloud import CloudError

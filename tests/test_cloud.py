@@ -20,7 +20,7 @@ from helpers.tokens import TokenError
 @pytest.fixture
 def live(monkeypatch):
     """Live mode with an AWS endpoint on this machine."""
-    aws = Sandbox().wait_until_ready()
+    aws = Sandbox("--aws-access-key", "mine").wait_until_ready()
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("TUTORIAL_CLOUD", "live")
@@ -115,7 +115,7 @@ def test_an_endpoint_where_nothing_answers_is_named(monkeypatch):
     ["AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL_SECRETSMANAGER", "AWS_ENDPOINT_URL"],
 )
 def test_an_endpoint_of_the_learner_is_used_in_the_sandbox(monkeypatch, request, name):
-    other = Sandbox().wait_until_ready()
+    other = Sandbox("--aws-access-key", "sandbox").wait_until_ready()
     request.addfinalizer(other.close)
     monkeypatch.setenv(name, other.aws)
     cloud = connect()

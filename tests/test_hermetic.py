@@ -42,7 +42,7 @@ with CacheClient(Configurations.Laptop.v1(), cloud.credentials_from(token), time
     assert cache.set("tutorial", "k", "v").__class__.__name__ == "Success"
 with TopicClient(TopicConfigurations.Default.v1(), cloud.credentials_from(token)) as topics:
     assert topics.publish("tutorial", "t", "m").__class__.__name__ == "Success"
-assert seen and all("Credential=sandbox/" in one and "/us-west-2/" in one for one in seen), seen
+assert seen and all(f"Credential={cloud._sandbox.aws_access_key}/" in one and "/us-west-2/" in one for one in seen), seen
 assert not outside, outside
 print("hermetic")
 """

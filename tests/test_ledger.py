@@ -10,8 +10,8 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
-from conftest import SECRET_NAME
 from momento import CacheClient, CacheClientAsync, Configurations
+from names import SECRET_NAME
 
 from helpers.pricing import API_CALL
 

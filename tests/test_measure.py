@@ -8,7 +8,7 @@ import time
 
 import boto3
 import pytest
-from conftest import SECRET_NAME
+from names import SECRET_NAME
 
 from helpers.measure import (
     OUTAGE,

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from conftest import SECRET_NAME
+from names import SECRET_NAME
 
 from helpers.cloud import CloudError, connect
 from helpers.exercises import check_policy
@@ -34,7 +34,7 @@ def iam(cloud_with_iam, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", cloud_with_iam._sandbox.aws)
     monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", cloud_with_iam._sandbox.aws)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "sandbox")
+        monkeypatch.setenv(name, cloud_with_iam._sandbox.aws_access_key)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     boto3.DEFAULT_SESSION = None
     return boto3.client("iam")

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import boto3
 import pytest
-from conftest import SECRET_NAME
 from momento import CacheClient, Configurations
+from names import SECRET_NAME
 
 from helpers.cloud import ApiKey
 from helpers.tokens import TokenError, check

@@ -10,7 +10,7 @@ from dataclasses import replace
 import boto3
 import pytest
 from cachetools import TTLCache, cached
-from conftest import SECRET_NAME
+from names import SECRET_NAME
 
 from helpers.pricing import (
     AWS_LIBRARY,

@@ -30,7 +30,8 @@ def wait_until_gone(pid: int, seconds: float) -> bool:
 def test_alone_it_prints_one_json_line_and_serves_until_its_input_closes():
     process = subprocess.Popen(ALONE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     ready = json.loads(process.stdout.readline())
-    assert set(ready) == {"aws", "momento", "api_key", "momento_endpoint", "caches", "pid"}
+    wanted = {"aws", "aws_access_key", "momento", "api_key", "momento_endpoint", "caches", "pid"}
+    assert set(ready) == wanted
     assert ready["aws"].startswith("http://127.0.0.1:") and ready["momento"].startswith(
         "127.0.0.1:"
     )

@@ -8,10 +8,10 @@ from datetime import timedelta
 
 import boto3
 import pytest
-from conftest import SECRET_NAME
 from momento import CacheClient, CacheClientAsync, Configurations, TopicClient, TopicConfigurations
 from momento.errors import MomentoErrorCode
 from momento.responses import CacheGet, CacheIncrement, CacheSet, TopicPublish
+from names import SECRET_NAME
 from test_token_source import Clock, Service
 
 from helpers.measure import OVERLAP, at_once

@@ -13,10 +13,10 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
-from conftest import SECRET_NAME
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from names import SECRET_NAME
 
 from helpers.measure import OVERLAP, at_once
 from helpers.sandbox.keys import new_api_key

@@ -28,7 +28,7 @@ class SandboxError(PlainError):
 class Sandbox:
     """A running sandbox, seen from its parent.
 
-    Attributes `aws` (URL), `momento` (`host:port`), `api_key`, `momento_endpoint`, `caches` and `pid` are those that
+    Attributes `aws` (URL), `aws_access_key`, `momento` (`host:port`), `api_key`, `momento_endpoint`, `caches` and `pid` are those that
     `python -m helpers.sandbox` prints. Raises `SandboxError` if the child does not come up.
     """
 
@@ -53,6 +53,7 @@ class Sandbox:
         """Block until both endpoints serve. Separate from the start, so that the parent can import meanwhile."""
         ready = self._reply(START_SECONDS)
         self.aws: str = ready["aws"]
+        self.aws_access_key: str = ready["aws_access_key"]
         self.momento: str = ready["momento"]
         self.api_key: str = ready["api_key"]
         self.momento_endpoint: str = ready["momento_endpoint"]

@@ -1,6 +1,6 @@
 """`python -m helpers.sandbox`: both endpoints in one process.
 
-Prints one JSON line with `aws` (URL), `momento` (`host:port`), `api_key`, `momento_endpoint`, `caches` and `pid`, then
+Prints one JSON line with `aws` (URL), `aws_access_key` (its secret is the same text), `momento` (`host:port`), `api_key`, `momento_endpoint`, `caches` and `pid`, then
 serves until its standard input closes. Each JSON line on that input is a command of `Door`, answered by one line.
 """
 
@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 try:
@@ -76,13 +77,15 @@ class Door:
             }
 
 
-def _aws_server(engine: str, endpoint: str | None, faults: Faults) -> AwsServer | MiniStackServer:
+def _aws_server(
+    engine: str, access_key: str, endpoint: str | None, faults: Faults
+) -> AwsServer | MiniStackServer:
     if engine == "moto" or endpoint:
-        return AwsServer(faults, endpoint)
+        return AwsServer(faults, access_key, endpoint)
     from .ministack import MiniStackServer
 
     try:
-        return MiniStackServer(faults)
+        return MiniStackServer(faults, access_key)
     except ModuleNotFoundError as error:
         sys.exit(
             f"MiniStack, which plays IAM, is not installed here (no package {error.name!r}): "
@@ -104,6 +107,12 @@ def main() -> None:
         help="what plays AWS: ministack decides by IAM policies",
     )
     parser.add_argument(
+        "--aws-access-key",
+        metavar="KEY",
+        default=f"sandbox{token_hex(16)}",
+        help="the access key that AWS accepts, and its secret; without it a new one",
+    )
+    parser.add_argument(
         "--aws-endpoint",
         metavar="URL",
         help="let this endpoint play AWS, behind the sandbox's faults",
@@ -112,12 +121,15 @@ def main() -> None:
 
     faults = Faults()
     momento = MomentoServer(CACHES, faults)
-    aws = _aws_server(arguments.aws_engine, arguments.aws_endpoint, faults)
+    aws = _aws_server(
+        arguments.aws_engine, arguments.aws_access_key, arguments.aws_endpoint, faults
+    )
     door = Door(momento, aws, faults)
     for key in arguments.api_key:
         momento.accept(key)
     ready = {
         "aws": aws.url,
+        "aws_access_key": arguments.aws_access_key,
         "momento": f"127.0.0.1:{momento.port}",
         "api_key": door.issue(),
         "momento_endpoint": ENDPOINT,

@@ -23,10 +23,14 @@ THREADS = 64  # more than any notebook reads with at once, so that nobody waits 
 
 
 class AwsServer:
-    """Serves on 127.0.0.1 at `url`, a thread a connection, until the process ends; by moto, or from `endpoint`."""
+    """Serves on 127.0.0.1 at `url`, a thread a connection, until the process ends; by moto, or from `endpoint`.
 
-    def __init__(self, faults: Faults, endpoint: str | None = None) -> None:
-        self._faults = faults
+    Others on this machine can reach the port too. moto believes everybody, so a call must be made with `access_key`;
+    an endpoint of the learner's decides that itself.
+    """
+
+    def __init__(self, faults: Faults, access_key: str, endpoint: str | None = None) -> None:
+        self._faults, self._access_key = faults, None if endpoint else access_key
         self._answers = Forward(endpoint, THREADS) if endpoint else _moto()
         # Never listened on: it keeps the port ours while `refuse` has closed the one that is.
         self._reserved = _bound_socket(0)
@@ -71,7 +75,7 @@ class AwsServer:
     def _answer(self, environ, start_response):
         operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
         self._faults.note_connection("aws", environ["REMOTE_PORT"])
-        fault = self._faults.meet("aws", operation)
+        fault = self._stranger(environ) or self._faults.meet("aws", operation)
         time.sleep(fault.delay)
         if not fault.error:
             return self._answers(environ, start_response)
@@ -82,6 +86,17 @@ class AwsServer:
         status, headers, body = refusal(fault)
         start_response(status, headers)
         return [body]
+
+    def _stranger(self, environ) -> Met | None:
+        """What a call meets that was not made with the sandbox's own access key."""
+        if not self._access_key:
+            return None
+        if f"Credential={self._access_key}/" in environ.get("HTTP_AUTHORIZATION", ""):
+            return None
+        return Met(
+            error="UnrecognizedClientException",
+            message="The security token included in the request is invalid.",
+        )
 
 
 def _moto():

@@ -20,26 +20,30 @@ SETTINGS = {
     "MINISTACK_REGION": "us-west-2",
     "PERSIST_STATE": "0",
     "LOG_LEVEL": "ERROR",
-    # The credentials that `connect()` sets: they may do everything, as an account's administrator.
-    "AWS_ACCESS_KEY_ID": "sandbox",
-    "AWS_SECRET_ACCESS_KEY": "sandbox",
 }
 
 
 class MiniStackServer:
     """Serves Secrets Manager, IAM and STS on 127.0.0.1 at `url` until the process ends.
 
+    The `access_key`, whose secret is the same text, may do everything, as an account's administrator.
+
     Raises `ModuleNotFoundError` if MiniStack is not installed.
     """
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, access_key: str) -> None:
         self._faults = faults
         self._listener = socket.socket()
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen(128)
         port = self._listener.getsockname()[1]
         # MiniStack reads its settings while it is imported.
-        os.environ.update(SETTINGS, GATEWAY_PORT=str(port))
+        os.environ.update(
+            SETTINGS,
+            GATEWAY_PORT=str(port),
+            AWS_ACCESS_KEY_ID=access_key,
+            AWS_SECRET_ACCESS_KEY=access_key,
+        )
         from ministack.app import app
 
         self._ministack = app
