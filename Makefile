@@ -1,14 +1,16 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 UV     := $(BIN)/uv
+NPM    := npm install --silent --no-fund --no-audit --prefix
+PROXY  := configurable-http-proxy@5.3.0
+REVEAL := reveal.js@5.2.1
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 # The workspace, which window is open where, is the project's own: it leaves the one of other projects alone.
 lab: export JUPYTERLAB_WORKSPACES_DIR = $(CURDIR)/.venv/workspaces
-lab: .venv/lab  ## open JupyterLab on the first notebook
-	@test -d .venv/workspaces || $(BIN)/jupyter lab workspaces import binder/workspace.json
+lab: .venv/workspaces  ## open JupyterLab on the first notebook
 	$(BIN)/jupyter lab --allow-root --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 test: .venv/test  ## run every test, the notebooks included
@@ -19,6 +21,17 @@ test: .venv/test  ## run every test, the notebooks included
 bench: .venv/lab  ## measure the ways to read a secret side by side, into build/bench.json
 	$(BIN)/python tests/bench.py
 
+hub: .venv/hub .venv/workspaces  ## for a teacher: a hub for a class, CLASS_PASSWORD=… make hub
+	$(BIN)/python -m jupyterhub -f workshop/hub/jupyterhub_config.py
+
+class: .venv/hub .venv/workspaces  ## measure a class at once on this machine: make class LEARNERS=20
+	LEARNERS=$(or $(LEARNERS),20) $(BIN)/python workshop/hub/class_load.py
+
+slides: .venv/lab  ## slides of the workshop as offline HTML, into build/slides
+	@command -v npm >/dev/null || { echo "Slides are shown by reveal.js: install Node.js and npm"; exit 1; }
+	@$(NPM) .venv/reveal $(REVEAL)
+	$(BIN)/python workshop/make_slides.py
+
 outputs: .venv/lab  ## run all notebooks and rewrite their stored outputs
 	$(BIN)/jupyter nbconvert --to notebook --inplace --config tests/outputs_config.py notebooks/*.ipynb
 
@@ -27,6 +40,8 @@ lock: .venv/lab  ## pin the newest versions that pyproject.toml allows
 		pyproject.toml -o requirements.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade \
 		--group test -c requirements.txt -o tests/requirements.txt
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade \
+		--group hub -c requirements.txt -o workshop/hub/requirements.txt
 	$(BIN)/python tests/environment_file.py
 
 clean:  ## remove what was made, the environment included
@@ -44,9 +59,22 @@ clean:  ## remove what was made, the environment included
 	@$(UV) pip install -q --no-deps -e .
 	@touch $@
 
-.venv/test: .venv/lab tests/requirements.txt
-	@$(UV) pip install -q --require-hashes -r tests/requirements.txt
+.venv/workspaces: .venv/lab binder/workspace.json
+	@JUPYTERLAB_WORKSPACES_DIR=$(CURDIR)/$@ $(BIN)/jupyter lab workspaces import binder/workspace.json
 	@touch $@
 
-.PHONY: help lab test bench outputs lock clean
+.venv/test: .venv/lab tests/requirements.txt workshop/hub/requirements.txt
+	@$(UV) pip install -q --require-hashes -r tests/requirements.txt
+	@$(UV) pip install -q --require-hashes -r workshop/hub/requirements.txt
+	@# The tests of the hub and of the slides skip where there is no npm.
+	@! command -v npm >/dev/null || { $(NPM) .venv/proxy $(PROXY) && $(NPM) .venv/reveal $(REVEAL); }
+	@touch $@
+
+.venv/hub: .venv/lab workshop/hub/requirements.txt
+	@command -v npm >/dev/null || { echo "The hub's proxy is a Node.js program: install Node.js and npm"; exit 1; }
+	@$(UV) pip install -q --require-hashes -r workshop/hub/requirements.txt
+	@$(NPM) .venv/proxy $(PROXY)
+	@touch $@
+
+.PHONY: help lab test bench hub class slides outputs lock clean
 .DEFAULT_GOAL := help
