@@ -31,6 +31,10 @@ c.JupyterHub.authenticator_class = ClassAuthenticator
 c.ClassAuthenticator.user_password = PASSWORD
 c.ClassAuthenticator.words_file = str(DATA / "words.json")
 c.ClassAuthenticator.allow_all = True
+c.JupyterHub.template_vars = {
+    "announcement_login": "Choose a username in small letters; the password is that of the class. The third field is a word "
+    "that you choose now and need again. Refused, and the password is right? Then somebody else has the name: choose another."
+}
 
 # Where it listens. Only the first address is for others; the hub and its proxy talk over loopback.
 c.JupyterHub.bind_url = os.environ.get("CLASS_ADDRESS", "http://:8000")
