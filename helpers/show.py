@@ -98,9 +98,9 @@ class Note:
 
 
 def _is_number(cell: object) -> bool:
-    return (
-        isinstance(cell, (int, float)) or _text(cell)[:1].isdigit() or _text(cell)[:1] in ("$", "–")
-    )
+    """A number, with a unit at most: "30", "$0.40", "2.3 ms", or a dash where there is none."""
+    text = _text(cell)
+    return len(text.split()) <= 2 and (text[:1].isdigit() or text[:1] in ("$", "–"))
 
 
 def _text(cell: object) -> str:
