@@ -66,8 +66,8 @@ clean:  ## remove what was made, the environment included
 .venv/test: .venv/lab tests/requirements.txt workshop/hub/requirements.txt
 	@$(UV) pip install -q --require-hashes -r tests/requirements.txt
 	@$(UV) pip install -q --require-hashes -r workshop/hub/requirements.txt
-	@# The tests of the hub and of the slides skip where there is no npm.
-	@! command -v npm >/dev/null || { $(NPM) .venv/proxy $(PROXY) && $(NPM) .venv/reveal $(REVEAL); }
+	@{ command -v npm && $(NPM) .venv/proxy $(PROXY) && $(NPM) .venv/reveal $(REVEAL); } >/dev/null || \
+		echo "npm could not install the hub's proxy and reveal.js: the tests of hub and slides will skip"
 	@touch $@
 
 .venv/hub: .venv/lab workshop/hub/requirements.txt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -80,6 +81,17 @@ def test_the_lock_resolves_for_every_python_that_we_promise(version, tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_workflow_and_the_container_are_for_the_pythons_that_we_promise():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())
+    job = workflow["jobs"]["test"]
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
+    assert len(job["strategy"]["matrix"]["os"]) == 3
+    container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
+    assert container["image"].endswith("python:3.12")
+    target = container["postCreateCommand"].removeprefix("make ")
+    assert f"\n{target}:" in (ROOT / "Makefile").read_text()
 
 
 def test_no_committed_file_names_a_package_registry():
