@@ -1,7 +1,7 @@
 """`make class LEARNERS=20`: a whole class at once, on this machine, as its browsers would do it.
 
 Each learner logs in over HTTP, has a server started, opens and runs three notebooks one after the other, and stops.
-All learners do so at the same time. Writes build/class.json, and the table in README.md beside this file.
+All learners do so at the same time. Writes build/class.json and prints the table that README.md beside this file shows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -213,7 +213,6 @@ class Lesson:
     start_s: float = 0.0
     megabytes: float = 0.0
     trouble: str = ""
-    seconds: dict[str, float] = field(default_factory=dict)
 
 
 async def take_part(address: str, password: str, name: str) -> Lesson:
@@ -226,13 +225,11 @@ async def take_part(address: str, password: str, name: str) -> Lesson:
             await learner.start()
             lesson.start_s = time.monotonic() - began
             for notebook in NOTEBOOKS:
-                opened = time.monotonic()
                 async with learner.opened(notebook) as (cells, kernel):
                     for cell in cells:
                         await kernel.run(cell)
                     used = await asyncio.to_thread(megabytes_of, name)
                     lesson.megabytes = max(lesson.megabytes, used)
-                lesson.seconds[notebook] = time.monotonic() - opened
             await learner.stop()
     except (ClassError, aiohttp.ClientError, TimeoutError, KeyError, TypeError) as error:
         lesson.trouble = f"{type(error).__name__}: {error}"
