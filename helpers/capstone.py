@@ -50,6 +50,7 @@ def findings(
                 seen = trial(cloud, secret_name, make_service)
         except Exception as error:
             seen = f"it raised {type(error).__name__}"
+            hint = 'Run Service(ttl=300).serve("a user") in a cell of its own to see why.'
         finally:
             cloud.clear_faults()
         yield Finding(wanted, seen, hint)

@@ -172,7 +172,7 @@ WRONG = {
     "10_mend_a_service": [
         ("Service = 3", "There is no Service yet"),
         ("Service = HastyService", "Log that it was read, never what."),
-        ("Service = lambda ttl: 1 / 0", "it raised ZeroDivisionError"),
+        ("Service = lambda ttl: 1 / 0", "it raised ZeroDivisionError. Run Service(ttl=300)"),
         (MENDED.format("", "False"), "give the client a Config"),
         (MENDED.format("", "True"), "somebody has to make a new one"),
     ],

@@ -29,10 +29,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 CONFIG = HERE / "jupyterhub_config.py"
 NOTEBOOKS = ["00_start_here", "01_create_the_secret", "03_retrieve_it_naively"]
-START_SECONDS, CELL_SECONDS = (
-    600,
-    300,
-)  # a machine that is too small should show in the figures, not as a failure
+# A machine that is too small should show in the figures, not as a failure.
+START_SECONDS, CELL_SECONDS = 600, 300
 
 
 class ClassError(Exception):
