@@ -31,6 +31,7 @@ CONFIG = HERE / "jupyterhub_config.py"
 NOTEBOOKS = ["00_start_here", "01_create_the_secret", "03_retrieve_it_naively"]
 # A machine that is too small should show in the figures, not as a failure.
 START_SECONDS, CELL_SECONDS = 600, 300
+HELLO_SECONDS, CONNECTIONS = 30, 5
 
 
 class ClassError(Exception):
@@ -94,6 +95,7 @@ class Learner:
     word: str
     session: aiohttp.ClientSession
     token: str = ""
+    reconnects: int = 0
 
     async def log_in(self, password: str) -> None:
         """Fill in the login form, then ask for a token of one's own. Raises ClassError if the hub says no."""
@@ -152,14 +154,27 @@ class Learner:
         ]
         wanted = {"path": path, "name": path, "type": "notebook", "kernel": {"name": "python3"}}
         opened = await self.api("POST", "sessions", wanted)
-        url = f"{self.address}/user/{self.name}/api/kernels/{opened['kernel']['id']}/channels"
         try:
+            async with self._connected(opened["kernel"]["id"]) as kernel:
+                yield cells, kernel
+        finally:
+            await self.api("DELETE", f"sessions/{opened['id']}")
+
+    @asynccontextmanager
+    async def _connected(self, kernel_id: str) -> AsyncIterator[Kernel]:
+        """A kernel that has answered. As JupyterLab does, says hello first, and connects anew if nothing comes back:
+        without it, two connections of some six hundred stayed silent on a machine that was busy throughout."""
+        url = f"{self.address}/user/{self.name}/api/kernels/{kernel_id}/channels"
+        for _ in range(CONNECTIONS):
             async with self.session.ws_connect(
                 url, headers=self._bearer, max_msg_size=0
             ) as channel:
-                yield cells, Kernel(channel)
-        finally:
-            await self.api("DELETE", f"sessions/{opened['id']}")
+                kernel = Kernel(channel)
+                if await kernel.answers():
+                    yield kernel
+                    return
+            self.reconnects += 1
+        raise ClassError(f"a kernel of {self.name} does not answer")
 
     @property
     def _bearer(self) -> dict[str, str]:
@@ -172,19 +187,27 @@ class Kernel:
 
     channel: aiohttp.ClientWebSocketResponse
 
+    async def answers(self) -> bool:
+        """Does it reply to a hello in time?"""
+        hello = await self._send("kernel_info_request", {})
+        try:
+            async with asyncio.timeout(HELLO_SECONDS):
+                while True:
+                    if (await self._next(hello))["msg_type"] == "kernel_info_reply":
+                        return True
+        except (TimeoutError, aiohttp.ClientError):
+            return False
+
     async def run(self, code: str) -> str:
         """Run a cell; what it printed. Raises ClassError for an error in it."""
-        header = {"msg_id": uuid4().hex, "msg_type": "execute_request", "version": "5.3"}
-        header |= {"session": uuid4().hex, "username": "", "date": ""}
-        content = {"code": code, "silent": False, "store_history": True, "stop_on_error": True}
-        message = {"channel": "shell", "header": header, "content": content}
-        await self.channel.send_json({**message, "parent_header": {}, "metadata": {}})
+        request = await self._send(
+            "execute_request",
+            {"code": code, "silent": False, "store_history": True, "stop_on_error": True},
+        )
         printed, ends = "", set()
         async with asyncio.timeout(CELL_SECONDS):
             while ends != {"execute_reply", "idle"}:  # they come on two channels, in any order
-                answer = await self.channel.receive_json()
-                if answer["parent_header"].get("msg_id") != header["msg_id"]:
-                    continue
+                answer = await self._next(request)
                 kind, said = answer["msg_type"], answer["content"]
                 if kind == "execute_reply" and said["status"] != "ok":
                     raise ClassError(f"{said.get('ename')}: {said.get('evalue')}")
@@ -192,6 +215,20 @@ class Kernel:
                     ends.add("idle" if kind == "status" else kind)
                 printed += said.get("text", "") if kind == "stream" else ""
         return printed
+
+    async def _send(self, kind: str, content: dict) -> str:
+        header = {"msg_id": uuid4().hex, "msg_type": kind, "version": "5.3"}
+        header |= {"session": uuid4().hex, "username": "", "date": ""}
+        message = {"channel": "shell", "header": header, "content": content}
+        await self.channel.send_json({**message, "parent_header": {}, "metadata": {}})
+        return header["msg_id"]
+
+    async def _next(self, msg_id: str) -> dict:
+        """The next message that answers this one."""
+        while True:
+            answer = await self.channel.receive_json()
+            if answer["parent_header"].get("msg_id") == msg_id:
+                return answer
 
 
 def _xsrf(page: str) -> str:
@@ -206,10 +243,12 @@ async def _good(answer: aiohttp.ClientResponse) -> dict:
 
 @dataclass
 class Lesson:
-    """What one learner met: seconds until the server was ready, megabytes at most, and what went wrong."""
+    """What one learner met: seconds until the server was ready, megabytes at most, connections that had to be made
+    anew, and what went wrong."""
 
     start_s: float = 0.0
     megabytes: float = 0.0
+    reconnects: int = 0
     trouble: str = ""
 
 
@@ -228,6 +267,7 @@ async def take_part(address: str, password: str, name: str) -> Lesson:
                         await kernel.run(cell)
                     used = await asyncio.to_thread(megabytes_of, name)
                     lesson.megabytes = max(lesson.megabytes, used)
+            lesson.reconnects = learner.reconnects
             await learner.stop()
     except (ClassError, aiohttp.ClientError, TimeoutError, KeyError, TypeError) as error:
         lesson.trouble = f"{type(error).__name__}: {error}"
@@ -269,6 +309,7 @@ def summary(lessons: list[Lesson], seconds: float, busy: float) -> dict[str, flo
         "start_p95_s": round(starts[min(len(starts) - 1, int(0.95 * len(starts)))], 1),
         "mb_per_learner": round(statistics.median(used), 1),
         "mb_per_learner_most": round(max(used), 1),
+        "reconnects": sum(lesson.reconnects for lesson in lessons),
         "lesson_s": round(seconds, 1),
         "cpu_share": round(busy, 2),
         "processors": os.cpu_count() or 1,
