@@ -42,7 +42,8 @@ def run_file(cloud: Cloud, file: str, *arguments: str, **environment: str) -> st
 
 
 def _run(cloud: Cloud, arguments: list[str], environment: dict[str, str]) -> str:
-    inherited = {**os.environ, **environment}
+    # From 3.13 on Python colours a traceback wherever FORCE_COLOR is set, as it is in a kernel.
+    inherited = {**os.environ, "PYTHON_COLORS": "0", **environment}
     if cloud.momento_address:
         inherited[MOMENTO_ADDRESS] = cloud.momento_address
     command = [sys.executable, "-P", "-m", "helpers.child", *arguments]

@@ -29,7 +29,8 @@ def test_the_lambda_files_know_nothing_of_the_sandbox():
         assert "helpers" not in file.read_text(encoding="utf-8")
 
 
-def test_a_file_that_fails_is_named_with_its_last_words(cloud, tmp_path):
+def test_a_file_that_fails_is_named_with_its_last_words(cloud, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as in a kernel; from 3.13 on Python would obey
     broken = tmp_path / "broken.py"
     broken.write_text("raise ValueError('no such thing')")
     with pytest.raises(CloudError, match=r"broken.py failed \(ValueError: no such thing\)"):
