@@ -91,3 +91,15 @@ def test_the_values_for_kubernetes_are_those_of_one_machine():
     assert values["singleuser"]["defaultUrl"] in config
     assert f"--timeout={values['cull']['timeout']}" in config
     assert values["hub"]["config"]["JupyterHub"]["authenticator_class"] == "shared-password"
+
+
+def test_on_kubernetes_the_notebooks_lie_where_the_server_looks_and_the_volume_keeps_them():
+    values = yaml.safe_load((WORKSHOP / "hub/kubernetes/values.yaml").read_text())
+    guide = (WORKSHOP / "hub/README.md").read_text()
+    (image,) = re.findall(r"--target-repo-dir (\S+)", guide)
+    (user,) = re.findall(r"--user-name (\S+)", guide)
+    opened = values["hub"]["config"]["KubeSpawner"]["notebook_dir"]
+    assert opened == f"/home/{user}"  # where Zero to JupyterHub mounts the volume
+    copy = values["singleuser"]["lifecycleHooks"]["postStart"]["exec"]["command"][-1]
+    assert copy == f"cp -rn {image}/notebooks {image}/helpers {opened}/"
+    assert (ROOT / values["singleuser"]["defaultUrl"].removeprefix("/lab/tree/")).exists()
