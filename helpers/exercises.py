@@ -5,24 +5,29 @@ An unsolved exercise says "Not yet" and never raises, so that a notebook always 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from .capstone import Service, findings, rotate
 from .cloud import TAGS, Cloud
+from .fault_lab import OLD_COPY, errors_of_boto3
 from .ledger import Page
-from .measure import OVERLAP, at_once
+from .measure import OVERLAP, Result, at_once
 from .pricing import Fleet, PricingError
 from .progress import note_attempt
 from .show import Note, dollars
 from .tokens import TokenError, check
 
 if TYPE_CHECKING:
+    import boto3
     from botocore.config import Config
+    from momento import CredentialProvider
 
 
 def reveal(guess: object, counted: int, unit: str, source: str = "the ledger") -> Note:
@@ -123,6 +128,56 @@ def check_stored_token(cloud: Cloud, name: str) -> Note:
     )
 
 
+@_exercise("01b")
+def check_read_token(cloud: Cloud, read_token: Callable[[str], object]) -> Note:
+    """Exercise of 01: does `read_token(name)` give a token that can be used, or say in a `TokenError` why there is none?"""
+    token = str(cloud.issue_api_key())
+    for stored in (token, f"{token}\n"):
+        try:
+            found = _read(read_token, stored)
+        except Exception as error:
+            what = "a token" if stored == token else "a token with a line break at its end"
+            return _not_yet(
+                f"For {what} it raised {type(error).__name__}.",
+                "That secret can be used: take the white space off before you check it.",
+            )
+        if found is None:
+            return _not_yet("It returns nothing.", "Return the token.")
+        if found != token:
+            return _not_yet(
+                "A token with a line break at its end came back with it, or changed.",
+                "White space is never part of a key: strip() takes it off.",
+            )
+    for what, stored in _USELESS.items():
+        try:
+            _read(read_token, stored)
+        except TokenError:
+            continue
+        except Exception as error:
+            return _not_yet(
+                f"For {what} it raised {type(error).__name__}, which names no cause.",
+                "Let check() look at it before anything takes it apart.",
+            )
+        return _not_yet(
+            f"It handed on {what} as if it were a token.", "check() says what is wrong with it."
+        )
+    return _solved("A token comes back clean, and three mistakes of others are named at once.")
+
+
+_USELESS = {
+    "the JSON of the tab Key/value": '{"MOMENTO_API_KEY": "..."}',
+    "half a token": "eyJhbGciOiJIUzI1NiIsInR5cCI6",
+    "something else in base64": "bm90IGEga2V5",
+}
+
+
+def _read(read_token: Callable[[str], object], stored: str) -> object:
+    """What `read_token` makes of a new secret that holds this."""
+    name = f"exercise/{uuid4()}"
+    with _secrets({name: TAGS}, value=stored):
+        return read_token(name)
+
+
 REQUESTS = 5  # what an exercise sends through a learner's handler
 
 
@@ -221,6 +276,35 @@ def check_single_flight(
     return _solved(f"{threads} threads at once made 1 call, and later reads none.")
 
 
+@_exercise("04b")
+def check_choice(results: Sequence[Result], answer: object) -> Note:
+    """Exercise of 04: is this the way that fetches once for many threads, and stops when it is told no?"""
+    measured = {result.name: result for result in results}
+    if not isinstance(answer, str) or not answer.strip():
+        return _not_yet(
+            "There is no answer yet.", "Put the name of a row between the quotation marks."
+        )
+    chosen = measured.get(answer.strip())
+    if chosen is None:
+        return _not_yet(
+            f"{answer.strip()} is no row of the table.", f"The rows are: {', '.join(measured)}."
+        )
+    if chosen.calls_of_many > chosen.cold_calls:
+        return _not_yet(
+            f"In your contest {chosen.name} made {chosen.calls_of_many} calls for many cold threads.",
+            "Look down the column of the cold threads first.",
+        )
+    if chosen.on_revocation != "seen":
+        return _not_yet(
+            f"{chosen.name} fetches once. But a permission that was taken away, it has {chosen.on_revocation}.",
+            "Look at the column Revocation.",
+        )
+    return _solved(
+        f"{chosen.name}: {chosen.calls_of_many} call for many threads, revocation {chosen.on_revocation}; "
+        f"{chosen.waited_at_expiry} of 4 readers wait when the copy expires, which is its price."
+    )
+
+
 @_exercise("05")
 def check_one_client(cloud: Cloud, handle: Callable[[str], object], expected: object) -> Note:
     """Exercise of 05: does `handle(user)` serve all requests with one cache client, and one read of the secret?"""
@@ -245,6 +329,44 @@ def check_one_client(cloud: Cloud, handle: Callable[[str], object], expected: ob
     return _solved(f"{seen} One client serves the whole process.")
 
 
+LISTENERS, ALL_DAY = 150, timedelta(hours=8)
+
+
+@_exercise("05b")
+def check_listeners(
+    credentials: CredentialProvider, cache_name: str, configuration: object
+) -> Note:
+    """Exercise of 05: does one `TopicClient` with this configuration listen to 150 topics, and for eight hours?"""
+    from momento import TopicClient
+    from momento.config import TopicConfiguration
+    from momento.responses import TopicSubscribe
+
+    if not isinstance(configuration, TopicConfiguration):
+        return _not_yet(
+            f"my_topics is a {type(configuration).__name__}.",
+            "Begin with TopicConfigurations.Default.v1().",
+        )
+    deadline = configuration.get_transport_strategy().get_grpc_configuration().get_deadline()
+    if deadline < ALL_DAY:
+        return _not_yet(
+            f"Every subscription would fall silent after {deadline.total_seconds():g} s.",
+            "with_client_timeout(timedelta(…)) says how long a client may listen.",
+        )
+    with TopicClient(configuration, credentials) as client:
+        answers = [
+            client.subscribe(cache_name, f"exercise-{number}") for number in range(LISTENERS)
+        ]
+        listening = [one for one in answers if not isinstance(one, TopicSubscribe.Error)]
+        for subscription in listening:
+            subscription.unsubscribe()
+    if len(listening) < LISTENERS:
+        return _not_yet(
+            f"The client took {len(listening)} of {LISTENERS} subscriptions.",
+            "One channel carries a hundred streams: with_max_subscriptions(…) says how many you need.",
+        )
+    return _solved(f"One client took all {LISTENERS}, and listens for {deadline} hours.")
+
+
 @_exercise("02")
 def check_policy(policy: object, secret_name: str) -> Note:
     """Exercise of 02: does this IAM policy, JSON text, let an identity read the secret, and nothing besides?
@@ -257,12 +379,13 @@ def check_policy(policy: object, secret_name: str) -> Note:
             "Make it a string with JSON, such as json.dumps(…) gives.",
         )
     neighbour, stranger = f"{secret_name}-of-production", "exercise/of-somebody-else"
-    with _secrets({neighbour: [], stranger: []}), _identity(policy) as client:
-        if client is None:
+    with _secrets({neighbour: [], stranger: []}), _identity(policy) as identity:
+        if identity is None:
             return _not_yet(
                 "IAM does not take this policy.",
                 "Is it valid JSON still, every brace and quotation mark in its place?",
             )
+        client = identity.client("secretsmanager")
         reads, describes = client.get_secret_value, client.describe_secret
         if not _is_allowed(reads, secret_name):
             return _too_little(
@@ -283,6 +406,49 @@ def check_policy(policy: object, secret_name: str) -> Note:
                 "a change of the secret", "Allow the two actions that a reader needs, by name."
             )
     return _solved("The identity reads this secret, and was refused everything else that it tried.")
+
+
+@_exercise("02b")
+def check_proof(
+    cloud: Cloud, secret_name: str, is_just_right: Callable[[boto3.Session], object]
+) -> Note:
+    """Exercise of 02: does `is_just_right(identity)` tell by requests who may read this secret, and no other?"""
+    import boto3
+
+    arn = boto3.client("secretsmanager").describe_secret(SecretId=secret_name)["ARN"]
+    resources = {
+        f"{arn[:-6]}??????": (True, "one that may read this secret and no other"),
+        f"{arn[:-6]}-of-somebody-else": (False, "one that may not read it"),
+        "*": (False, "one that may read every secret"),
+    }
+    for resource, (right, who) in resources.items():
+        with _identity(_reading(resource)) as identity, cloud.ledger.page(who) as page:
+            try:
+                said = is_just_right(identity)
+            except Exception as error:
+                return _not_yet(
+                    f"For {who} it raised {type(error).__name__}.",
+                    "A refusal is an answer: attempt() gives it as text.",
+                )
+        if not isinstance(said, bool):
+            return _not_yet(f"For {who} it says {said!r}.", "Let it return True or False.")
+        if not page.count():
+            return _not_yet(
+                f"For {who} it says {said}, without a request.", "Only an answer of AWS is a proof."
+            )
+        if said != right:
+            hint = (
+                "The request that must pass" if right or who.endswith("it") else "One that must not"
+            )
+            return _not_yet(f"For {who} it says {said}.", f"{hint} tells the difference.")
+    return _solved("Two requests tell the right policy from one that is too small or too large.")
+
+
+def _reading(resource: str) -> str:
+    """A policy that lets read there, and nothing besides."""
+    actions = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+    allow = {"Effect": "Allow", "Action": actions, "Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [allow]})
 
 
 def _too_little(action: str, hint: str) -> Note:
@@ -306,13 +472,15 @@ def _is_allowed(call: Callable, secret_name: str, **arguments: str) -> bool:
 
 
 @contextmanager
-def _secrets(tags: Mapping[str, list[dict[str, str]]]) -> Iterator[None]:
+def _secrets(
+    tags: Mapping[str, list[dict[str, str]]], value: str = "nobody's business"
+) -> Iterator[None]:
     """Secrets of these names, with these tags, for as long as the `with` block runs."""
     import boto3
 
     client = boto3.client("secretsmanager")
     for name, its in tags.items():
-        client.create_secret(Name=name, SecretString="nobody's business", Tags=its)
+        client.create_secret(Name=name, SecretString=value, Tags=its)
     try:
         yield
     finally:
@@ -321,8 +489,8 @@ def _secrets(tags: Mapping[str, list[dict[str, str]]]) -> Iterator[None]:
 
 
 @contextmanager
-def _identity(policy: str) -> Iterator[object | None]:
-    """A Secrets Manager client of a new identity that has this policy, or None if IAM refuses the policy."""
+def _identity(policy: str) -> Iterator[boto3.Session | None]:
+    """A session of a new identity that has this policy, or None if IAM refuses the policy."""
     import boto3
 
     iam, name = boto3.client("iam"), f"exercise-{uuid4()}"
@@ -331,7 +499,7 @@ def _identity(policy: str) -> Iterator[object | None]:
     session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"])
     try:
         iam.put_user_policy(UserName=name, PolicyName="exercise", PolicyDocument=policy)
-        yield session.client("secretsmanager")
+        yield session
         iam.delete_user_policy(UserName=name, PolicyName="exercise")
     except iam.exceptions.MalformedPolicyDocumentException:
         yield None
@@ -414,6 +582,47 @@ def check_survives_rotation(
     return _solved(f"{seen} One for the old token, one for the new.")
 
 
+@_exercise("07b")
+def check_roll_back(cloud: Cloud, secret_name: str, roll_back: Callable[[], object]) -> Note:
+    """Exercise of 07: after a rotation to a key that Momento refuses, does `roll_back()` make the one before current?"""
+    import boto3
+
+    client = boto3.client("secretsmanager")
+    good, refused = cloud.issue_api_key(), cloud.issue_api_key()
+    cloud.revoke_api_key(refused)
+    versions = {
+        key: client.put_secret_value(SecretId=secret_name, SecretString=key)["VersionId"]
+        for key in (good, refused)
+    }
+    try:
+        roll_back()
+    except Exception as error:
+        return _not_yet(
+            f"roll_back raised {type(error).__name__}.",
+            "A label has one version: say from which it goes (RemoveFromVersionId) and to which (MoveToVersionId).",
+        )
+    current = client.get_secret_value(SecretId=secret_name, VersionStage="AWSCURRENT")
+    if current["SecretString"] == refused:
+        return _not_yet(
+            "AWSCURRENT is still on the token that Momento refuses.",
+            "At the start of this notebook update_secret_version_stage moved it forward: now move it back.",
+        )
+    if current["SecretString"] != good:
+        return _not_yet(
+            "AWSCURRENT is on a token that is neither of the two.",
+            "The one before is there already, under the label AWSPREVIOUS.",
+        )
+    if current["VersionId"] != versions[good]:
+        return _not_yet(
+            "The old token is current, but as a new version, and AWSPREVIOUS is now the refused one.",
+            "Store nothing: the version is there, so move the label to it.",
+        )
+    return _solved(
+        f"The label is back on the version before, no value was touched, and Momento answers "
+        f"{_refusal(cloud, current['SecretString']) or 'with its caches'}."
+    )
+
+
 MANY = 110  # secrets to be found: more than one page of AWS's answer, which holds a hundred
 HUNG, SLOW = 2.0, 0.2  # seconds that an answer takes longer, in the exercise of 08
 
@@ -456,6 +665,27 @@ def check_timeouts(cloud: Cloud, secret_name: str, config: object, deadline: flo
     return _solved(
         f"{said} A slow answer was waited for, a lost connection made good, and no answer given up in time."
     )
+
+
+@_exercise("08b")
+def check_stale_rule(cloud: Cloud, may_serve_old_copy: Callable[[Exception], object]) -> Note:
+    """Exercise of 08: does `may_serve_old_copy(error)` tell a trouble from a no, for all that boto3 raises in the lab?"""
+    raised = errors_of_boto3(cloud)
+    for trouble, error in raised:
+        seen = f"{trouble.title[0].upper()}{trouble.title[1:]}, a {type(error).__name__}:"
+        try:
+            said = may_serve_old_copy(error)
+        except Exception as mistake:
+            return _not_yet(
+                f"{seen} your function raised {type(mistake).__name__}.",
+                "Not every error is an answer of AWS: a timeout has no response and no code.",
+            )
+        if not isinstance(said, bool):
+            return _not_yet(f"{seen} your function says {said!r}.", "Let it return True or False.")
+        if said != (trouble.right == OLD_COPY):
+            choice = "serve the old copy" if said else "stop"
+            return _not_yet(f"{seen} you would {choice}.", trouble.why)
+    return _solved(f"Right for all {len(raised)} errors that boto3 really raised in the lab.")
 
 
 @_exercise("09")

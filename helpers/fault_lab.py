@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from .cloud import TAGS, Cloud
 from .show import Table
@@ -191,6 +192,26 @@ def run_lab(
         for name in names.values():
             with suppress(ClientError):
                 client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+
+
+def errors_of_boto3(cloud: Cloud) -> list[tuple[Trouble, Exception]]:
+    """What a single attempt raises, in each trouble in which it raises. Leaves neither faults nor secrets behind."""
+    client, name = boto3.client("secretsmanager"), "tutorial/lab/errors"
+    once = Config(connect_timeout=0.5, read_timeout=0.5, retries={"total_max_attempts": 1})
+    reader = boto3.client("secretsmanager", config=once)
+    raised = []
+    for trouble in TROUBLES:
+        _store(cloud, client, name)
+        trouble.happen(cloud, client, name)
+        try:
+            reader.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")
+        except (BotoCoreError, ClientError) as error:
+            raised.append((trouble, error))
+        finally:
+            cloud.clear_faults()
+            with suppress(ClientError):
+                client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    return raised
 
 
 def lab_table(outcomes: Mapping[str, Mapping[str, Outcome]]) -> Table:

@@ -12,7 +12,7 @@ from .cloud import CloudError, chosen_mode
 from .show import Table
 
 PROJECT = "momento-secrets-tutorial"
-_INSTALL = "run `make lab` again, or choose the kernel that it made"
+_INSTALL = "run `make lab` again; in an editor, choose the Python of `.venv`"
 
 
 def preflight() -> Table:

@@ -12,17 +12,24 @@ from pathlib import Path
 
 from .show import Note, Table
 
-# The exercises by the number of their notebook, in order: the notebook's title, and what is to be done.
+# The exercises in order, by the number of their notebook, the second of one with a "b": the notebook's title, and what
+# is to be done.
 EXERCISES = {
     "00": ("Start here", "read the ledger"),
     "01": ("Create the secret", "a key arrives by mail"),
+    "01b": ("Create the secret", "read what others stored"),
     "02": ("Lock it down", "one character"),
+    "02b": ("Lock it down", "enough, and not too much"),
     "03": ("Retrieve it naively", "one read for each request"),
     "04": ("Cache it on the client", "one call for 32 threads"),
+    "04b": ("Cache it on the client", "which row is it?"),
     "05": ("Reuse your clients", "three clients a request"),
+    "05b": ("Reuse your clients", "150 topics, all day"),
     "06": ("Count the cost", "choose the TTL"),
     "07": ("Rotate without downtime", "who still serves the revoked token?"),
+    "07b": ("Rotate without downtime", "take it back"),
     "08": ("Survive failures", "keep a deadline"),
+    "08b": ("Survive failures", "may it go on?"),
     "09": ("Go live", "find what is ours"),
     "10": ("Mend a service", "five faults"),
 }
@@ -58,14 +65,14 @@ def note_attempt(exercise: str, solved: bool) -> None:
 
 
 def show_progress() -> Table:
-    """Which exercises are solved, how long each notebook was at work until its last check, and which is next."""
+    """Which exercises are solved, how long their notebooks were at work until the last check, and which is next."""
     attempts = list(_attempts())
     rows = []
     for number, (title, task) in EXERCISES.items():
         mine = [attempt for attempt in attempts if attempt.exercise == number]
         solved = any(attempt.solved for attempt in mine)
         sign = "✓ solved" if solved else "not yet" if mine else ""
-        rows.append((f"{number} {title}", task, sign, *_effort(mine)))
+        rows.append((f"{number[:2]} {title}", task, sign, *_effort(mine)))
     open_ones = [f"{notebook}: {task}" for notebook, task, sign, *_ in rows if "✓" not in sign]
     said = f"{len(rows) - len(open_ones)} of {len(rows)} exercises solved."
     following = f" Next: {open_ones[0]}" if open_ones else " That is all of them."

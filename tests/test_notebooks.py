@@ -11,6 +11,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from helpers.progress import EXERCISES
+
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 TOKEN = re.compile(
@@ -136,13 +138,13 @@ from helpers.shared_client import SharedClient
 TAG_KEY = 'Filters=[{"Key": "tag-key", "Values": ["created-by"]}]'
 FIND = "def find_ours():\n    return {}"
 WRONG = {
-    "00_start_here": [
+    "00": [
         ("my_answer = None", "There is no answer yet"),
         ("my_answer = 'GetSecretValue'", "was the second"),
         ("my_answer = 'describe_secret'", "how Python spells it"),
         ("my_answer = 'ListSecrets'", "isn't on the page"),
     ],
-    "09_go_live": [
+    "09": [
         (FIND.format("None"), "returns nothing"),
         (FIND.format("1 / 0"), "raised ZeroDivisionError"),
         (FIND.format("sm.list_secrets()['SecretList']"), 'Take the "Name"'),
@@ -169,14 +171,14 @@ WRONG = {
             "AWS answers in pages",
         ),
     ],
-    "10_mend_a_service": [
+    "10": [
         ("Service = 3", "There is no Service yet"),
         ("Service = HastyService", "Log that it was read, never what."),
         ("Service = lambda ttl: 1 / 0", "it raised ZeroDivisionError. Run Service(ttl=300)"),
         (MENDED.format("", "False"), "give the client a Config"),
         (MENDED.format("", "True"), "somebody has to make a new one"),
     ],
-    "01_create_the_secret": [
+    "01": [
         (STORE.format("SecretString=received"), "a line break at its end"),
         (RESET + STORE.format("SecretString=received.strip()"), "quotation marks"),
         (RESET + STORE.format("SecretString=json.dumps({'key': key})"), "is JSON"),
@@ -192,7 +194,7 @@ WRONG = {
         ("client.delete_secret(SecretId=EXERCISE_SECRET)", "waits for its deletion"),
         ("client.restore_secret(SecretId=EXERCISE_SECRET)\n" + RESET, "There is no secret"),
     ],
-    "02_lock_it_down": [
+    "02": [
         ("my_policy = json.loads(BROKEN)", "is a dict"),
         ("my_policy = BROKEN[:-1]", "valid JSON still"),
         ("my_policy = BROKEN.replace('api_key-??????', 'api-key')", "character by character"),
@@ -210,7 +212,7 @@ WRONG = {
             "a change of the secret",
         ),
     ],
-    "04_cache_it_on_the_client": [
+    "04": [
         ("make_reader = None", "make_reader raised TypeError"),
         ("make_reader = lambda: None", "gives no function"),
         ("make_reader = lambda: lambda: 'a token'", "not every thread got the token"),
@@ -222,7 +224,7 @@ WRONG = {
             "share a cache",
         ),
     ],
-    "05_reuse_your_clients": [
+    "05": [
         (HANDLE.format("return 1"), "three Momento calls"),
         (HANDLE.format("raise KeyError(user)"), "raised KeyError"),
         (
@@ -249,14 +251,14 @@ WRONG = {
             "answers differ",
         ),
     ],
-    "06_count_the_cost": [
+    "06": [
         ("my_ttl = 'an hour'", "ttl is 'an hour'"),
         ("my_ttl = -1", "ttl is -1"),
         ("my_ttl = 0", "no cache"),
         ("my_ttl = 60", "over the budget"),
         ("my_ttl = 3600", "900 s is the limit"),
     ],
-    "07_rotate_without_downtime": [
+    "07": [
         ("make_service = lambda: None", "raised TypeError"),
         ("make_service = lambda: lambda user: None", "returns nothing"),
         (
@@ -290,7 +292,7 @@ WRONG = {
             "makes a client for each request",
         ),
     ],
-    "08_survive_failures": [
+    "08": [
         ("my_config = 3", "no Config of botocore"),
         ("my_config = Config(read_timeout=1, connect_timeout=1)", "The deadline is 3 s"),
         ("my_config = PATIENT.merge(ONCE)", "allow a second attempt"),
@@ -303,7 +305,7 @@ WRONG = {
             "then up to 2 s",
         ),
     ],
-    "03_retrieve_it_naively": [
+    "03": [
         ("handle = handle_naively", "still one read for each Momento call"),
         (HANDLE.format("return 1"), "three Momento calls"),
         (HANDLE.format("raise KeyError(user)"), "raised KeyError"),
@@ -322,6 +324,78 @@ WRONG = {
             "answers differ",
         ),
     ],
+    "01b": [
+        ("read_token = lambda name: None", "It returns nothing"),
+        ("read_token = retrieve", "White space is never part of a key"),
+        (
+            "def read_token(name):\n    check(retrieve(name))\n    return retrieve(name)",
+            "take the white space off before",
+        ),
+        ("read_token = lambda name: retrieve(name).strip()", "check() says what is wrong"),
+        (
+            "def read_token(name):\n    text = retrieve(name).strip()\n"
+            "    return json.loads(text)['apiKey'] if text[0] == '{' else text",
+            "KeyError, which names no cause",
+        ),
+    ],
+    "02b": [
+        ("is_just_right = lambda identity: attempt(identity, SECRET_NAME)", "True or False"),
+        ("is_just_right = lambda identity: 1 / 0", "raised ZeroDivisionError"),
+        ("is_just_right = lambda identity: True", "without a request"),
+        (
+            "is_just_right = lambda identity: attempt(identity, SECRET_NAME) == 'allowed'",
+            "One that must not",
+        ),
+        (
+            "is_just_right = lambda identity: attempt(identity, OTHER_NAME) != 'allowed'",
+            "The request that must pass",
+        ),
+    ],
+    "04b": [
+        ("my_choice = None", "There is no answer yet"),
+        ("my_choice = 'redis'", "is no row of the table"),
+        ("my_choice = 'powertools'", "the column of the cold threads"),
+        ("my_choice = 'functools'", "the column of the cold threads"),
+        ("my_choice = 'dogpile'", "the column Revocation"),
+    ],
+    "05b": [
+        ("my_topics = configuration", "my_topics is a"),
+        ("my_topics = TopicConfigurations.Default.v1()", "silent after 5 s"),
+        ("my_topics = listening", "silent after 3600 s"),
+        (
+            "my_topics = listening.with_client_timeout(timedelta(hours=8))",
+            "took 100 of 150 subscriptions",
+        ),
+    ],
+    "07b": [
+        ("roll_back = lambda: None", "still on the token that Momento refuses"),
+        (
+            "roll_back = lambda: sm.update_secret_version_stage(SecretId=SECRET_NAME, VersionStage='AWSCURRENT')",
+            "from which it goes",
+        ),
+        (
+            "roll_back = lambda: sm.put_secret_value(SecretId=SECRET_NAME, SecretString=cloud.issue_api_key())",
+            "neither of the two",
+        ),
+        (
+            "roll_back = lambda: sm.put_secret_value(SecretId=SECRET_NAME, SecretString="
+            "sm.get_secret_value(SecretId=SECRET_NAME, VersionStage='AWSPREVIOUS')['SecretString'])",
+            "Store nothing",
+        ),
+    ],
+    "08b": [
+        ("may_serve_old_copy = lambda error: None", "Let it return True or False"),
+        ("may_serve_old_copy = lambda error: False", "A timeout says nothing about the token"),
+        ("may_serve_old_copy = lambda error: True", "Somebody has taken the permission away"),
+        (
+            "may_serve_old_copy = lambda error: error.response['Error']['Code'][0] in 'TI'",
+            "a timeout has no response",
+        ),
+        (
+            "may_serve_old_copy = lambda error: 'An error occurred' not in str(error)",
+            "Too many ask; the token is good",
+        ),
+    ],
 }
 
 
@@ -329,24 +403,24 @@ WRONG = {
 AT_REST = "import time; before = time.process_time(); time.sleep(1); print(time.process_time() - before < 0.3)"
 
 
-def test_each_notebook_has_an_exercise_with_wrong_answers_of_three_kinds():
-    assert sorted(WRONG) == [path.stem for path in NOTEBOOKS]
+def test_each_exercise_has_wrong_answers_of_three_kinds():
+    assert set(WRONG) == set(EXERCISES)
+    assert {number[:2] for number in EXERCISES} == {path.stem[:2] for path in NOTEBOOKS}
     assert all(len({hint for _, hint in answers}) >= 3 for answers in WRONG.values())
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", WRONG)
-def test_the_exercise_tells_right_from_wrong(name):
-    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
-    (place,) = [
+def test_its_exercises_tell_right_from_wrong(path, notebook):
+    places = [
         index
         for index, cell in enumerate(notebook.cells)
         if "exercise" in cell.metadata.get("tags", [])
     ]
-    checking = notebook.cells[place + 1]
-    (solution,) = re.findall(
+    solutions = re.findall(
         r"<summary>Solution</summary>\n\n```python\n(.*?)```", texts(notebook), flags=re.DOTALL
     )
+    numbers = [number for number in EXERCISES if number[:2] == path.stem[:2]]
+    last = len(notebook.cells)
     client = NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(FOLDER)}})
 
     def answer_to_code(source: str) -> str:
@@ -354,16 +428,19 @@ def test_the_exercise_tells_right_from_wrong(name):
         client.execute_cell(notebook.cells[-1], len(notebook.cells) - 1)
         return shown(notebook.cells[-1].outputs)
 
-    def answer_to(source: str) -> str:
-        answer_to_code(source)
-        return answer_to_code(checking.source)
-
     with client.setup_kernel():
-        for index in range(place):
+        done = 0
+        for number, place, solution in zip(numbers, places, solutions, strict=True):
+            for index in range(done, place):
+                client.execute_cell(notebook.cells[index], index)
+            checking = notebook.cells[place + 1].source
+            for wrong, hint in [(notebook.cells[place].source, ""), *WRONG[number]]:
+                answer_to_code(wrong)
+                said = answer_to_code(checking)
+                assert "Not yet." in said and hint in said, said
+            answer_to_code(solution)
+            assert "Solved." in answer_to_code(checking)
+            done = place + 2
+        for index in range(done, last):
             client.execute_cell(notebook.cells[index], index)
-        assert "Not yet." in answer_to(notebook.cells[place].source)
-        for wrong, hint in WRONG[name]:
-            said = answer_to(wrong)
-            assert "Not yet." in said and hint in said, said
-        assert "Solved." in answer_to(solution)
         assert "True" in answer_to_code(AT_REST), "something goes on spinning"

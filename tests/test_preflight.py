@@ -29,7 +29,7 @@ def test_a_package_that_is_missing_or_too_old_is_named(monkeypatch, installed):
     monkeypatch.setattr(module, "version", version)
     shown = repr(preflight())
     assert shown.startswith("Something is missing")
-    assert "✗ missing | momento: run `make lab` again" in shown
+    assert "✗ missing | momento: run `make lab` again;" in shown
 
 
 def test_a_project_that_was_not_installed_is_named(monkeypatch):
