@@ -44,8 +44,8 @@ lock: .venv/lab  ## pin the newest versions that pyproject.toml allows
 		--group hub -c requirements.txt -o workshop/hub/requirements.txt
 	$(BIN)/python tests/environment_file.py
 
-clean:  ## remove what was made, the environment included
-	rm -rf .venv build dist .pytest_cache .ruff_cache notebooks/.ipynb_checkpoints
+clean:  ## remove what was made, the environment included; a class's work, build/hub, stays
+	rm -rf .venv build/slides build/*.json dist .pytest_cache .ruff_cache notebooks/.ipynb_checkpoints
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/lab: requirements.txt pyproject.toml binder/overrides.json

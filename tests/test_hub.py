@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,7 +89,7 @@ def test_the_class_password_is_needed(place, password):
         as_learner(place, "nobody", nothing, password=password)
 
 
-@pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "", "a" * 60])
+@pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "", "a" * 60, "jörg", "a name"])
 def test_a_name_that_is_no_folder_is_refused(place, name):
     with pytest.raises(ClassError):
         as_learner(place, name, nothing)
@@ -110,6 +111,16 @@ def test_a_learner_works_in_a_folder_of_their_own(place):
     assert as_learner(place, FIRST, ran(code)) == f"{home}/notebooks False (0, 0)"
     assert home.stat().st_mode & 0o077 == 0
     assert (home / "helpers" / "token_source.py").exists()
+
+
+def test_nobody_guesses_with_the_answer_below_the_cell(place):
+    as_learner(place, FIRST, started)
+    notebooks = sorted((place[1] / "learners" / FIRST / "notebooks").glob("*.ipynb"))
+    assert len(notebooks) == len(list((ROOT / "notebooks").glob("*.ipynb")))
+    for path in notebooks:
+        mine, ours = nbformat.read(path, 4), nbformat.read(ROOT / "notebooks" / path.name, 4)
+        assert [cell.source for cell in mine.cells] == [cell.source for cell in ours.cells]
+        assert not [cell for cell in mine.cells if cell.get("outputs")]
 
 
 def test_what_a_learner_wrote_is_there_after_a_restart(place):

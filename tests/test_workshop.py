@@ -90,6 +90,7 @@ def test_the_values_for_kubernetes_are_those_of_one_machine():
     config = (WORKSHOP / "hub/jupyterhub_config.py").read_text()
     assert values["singleuser"]["defaultUrl"] in config
     assert f"--timeout={values['cull']['timeout']}" in config
+    assert all(argument in config for argument in values["hub"]["config"]["KubeSpawner"]["args"])
     assert values["hub"]["config"]["JupyterHub"]["authenticator_class"] == "shared-password"
 
 

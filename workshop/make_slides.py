@@ -1,6 +1,7 @@
 """`make slides`: the cells tagged `slide` of all notebooks, with their stored outputs, as slides in build/slides.
 
-They need no network: reveal.js is copied beside them. Pictures are put into the page.
+They need no network: reveal.js is copied beside them. Pictures are put into the page. What the guide tells the teacher
+to say and ask stands in the speaker's view.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from nbconvert import SlidesExporter
 ROOT = Path(__file__).resolve().parent.parent
 REVEAL = ROOT / ".venv/reveal/node_modules/reveal.js"
 TARGET = ROOT / "build" / "slides"
+LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 FOOTER = re.compile(r"\n\n\*\*(?:Back|Next):\*\*.*$")
 
 
 def deck() -> nbformat.NotebookNode:
     """One notebook of all tagged cells: each is a slide, those of one notebook stand in a column."""
-    cells = []
+    cells, notes = [], speaker_notes()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         tagged = [
             cell
@@ -37,10 +39,20 @@ def deck() -> nbformat.NotebookNode:
                 cell.outputs
             ):  # of a figure the picture, without the code that draws it
                 cell.metadata["transient"] = {"remove_source": True}
-        cells += tagged
+        title = tagged[0].source.splitlines()[0].removeprefix(f"# {path.stem[:2]} ")
+        note = nbformat.v4.new_markdown_cell(notes[title], id=f"{path.stem[:2]}-notes")
+        note.metadata["slideshow"] = {"slide_type": "notes"}
+        cells += [tagged[0], note, *tagged[1:]]
     return nbformat.v4.new_notebook(
         cells=cells, metadata={"title": "A Momento token in AWS Secrets Manager"}
     )
+
+
+def speaker_notes() -> dict[str, str]:
+    """What the guide has about each notebook, by the notebook's title."""
+    guide = (ROOT / "workshop" / "README.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^### \d\d (.*?)\n\n(.*?)(?=^##|\Z)", guide, re.M | re.S)
+    return {title: LINK.sub(r"\1", text) for title, text in sections}
 
 
 def _for_a_slide(text: str, notebook: str) -> str:

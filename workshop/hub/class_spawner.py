@@ -6,6 +6,7 @@ import resource
 import shutil
 from pathlib import Path
 
+import nbformat
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,14 +35,27 @@ class ClassSpawner(SimpleLocalProcessSpawner):
         return preexec
 
 
-def prepare_folder(spawner: ClassSpawner) -> None:
-    """Before a server starts: give the learner a copy of the notebooks, and leave one that is there as it is."""
-    home = Path(spawner.home_dir)
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+def make_template(folder: Path) -> Path:
+    """What each learner gets a copy of. Its notebooks have no outputs: nobody guesses with the answer below the cell."""
+    shutil.rmtree(folder, ignore_errors=True)
     ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "created_by_*")
     for part in PARTS:
-        if not (home / part).exists():
-            shutil.copytree(ROOT / part, home / part, ignore=ignored)
-    own_workspaces = home / ".jupyter" / "lab" / "workspaces"
-    if WORKSPACES.exists() and not own_workspaces.exists():
-        shutil.copytree(WORKSPACES, own_workspaces)
+        shutil.copytree(ROOT / part, folder / part, ignore=ignored)
+    for path in folder.glob("notebooks/*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        nbformat.write(notebook, path)
+    if WORKSPACES.exists():
+        shutil.copytree(WORKSPACES, folder / ".jupyter" / "lab" / "workspaces")
+    return folder
+
+
+def prepare_folder(template: Path, spawner: ClassSpawner) -> None:
+    """Before a server starts: give the learner a copy of the template, and leave one that is there as it is."""
+    home = Path(spawner.home_dir)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for part in template.iterdir():
+        if not (home / part.name).exists():
+            shutil.copytree(part, home / part.name)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -9,7 +10,7 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
 
 from class_login import ClassAuthenticator  # noqa: E402
-from class_spawner import ClassSpawner, prepare_folder  # noqa: E402
+from class_spawner import ClassSpawner, make_template, prepare_folder  # noqa: E402
 from jupyterhub.utils import random_port  # noqa: E402
 
 SHORTEST = 8  # characters
@@ -32,8 +33,9 @@ c.ClassAuthenticator.user_password = PASSWORD
 c.ClassAuthenticator.words_file = str(DATA / "words.json")
 c.ClassAuthenticator.allow_all = True
 c.JupyterHub.template_vars = {
-    "announcement_login": "Choose a username in small letters; the password is that of the class. The third field is a word "
-    "that you choose now and need again. Refused, and the password is right? Then somebody else has the name: choose another."
+    "announcement_login": "Choose a username of small letters a to z, digits, - and _, which begins with a letter; the "
+    "password is that of the class. The third field is a word that you choose now and need again. Refused, and all of "
+    "that is right? Then somebody else has the name: choose another."
 }
 
 # Where it listens. Only the first address is for others; the hub and its proxy talk over loopback.
@@ -53,15 +55,18 @@ c.ClassSpawner.home_dir_template = str(LEARNERS / "{username}")
 c.ClassSpawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.ClassSpawner.args = [
     "--ServerApp.terminals_enabled=False",
-    "--MappingKernelManager.cull_idle_timeout=1800",  # seconds; only kernels that no tab is connected to
+    # A notebook that was left open keeps 200 MB: after so many seconds without a cell run its kernel ends.
+    "--MappingKernelManager.cull_idle_timeout=2700",
+    "--MappingKernelManager.cull_connected=True",
     *(["--allow-root"] if os.geteuid() == 0 else []),
 ]
 c.ClassSpawner.default_url = "/lab/tree/notebooks/00_start_here.ipynb"
-c.ClassSpawner.pre_spawn_hook = prepare_folder
+c.ClassSpawner.pre_spawn_hook = partial(prepare_folder, make_template(DATA / "template"))
 
-# Limits: a whole class clicks "Start" in the same minute, and on a busy machine a server takes its time
+# Limits: a whole class clicks "Start" in the same minute. Nobody is sent away then; on a busy machine a server takes
+# its time.
 c.JupyterHub.active_server_limit = int(os.environ.get("CLASS_SIZE", "40"))
-c.JupyterHub.concurrent_spawn_limit = 10
+c.JupyterHub.concurrent_spawn_limit = 0  # no limit
 c.ClassSpawner.start_timeout = 180  # seconds
 c.ClassSpawner.http_timeout = 180
 
