@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -111,6 +112,25 @@ def test_a_learner_works_in_a_folder_of_their_own(place):
     assert as_learner(place, FIRST, ran(code)) == f"{home}/notebooks False (0, 0)"
     assert home.stat().st_mode & 0o077 == 0
     assert (home / "helpers" / "token_source.py").exists()
+
+
+def test_kernels_take_no_ports_and_leave_nothing_behind(place):
+    async def look(learner: Learner) -> Path:
+        code = "from ipykernel.connect import get_connection_info as info\nprint(info(unpack=True)['transport'])"
+        assert await ran(code)(learner) == "ipc"
+        folder = await ran("import os; print(os.environ['JUPYTER_RUNTIME_DIR'])")(learner)
+        assert Path(folder).stat().st_mode & 0o077 == 0
+        await learner.stop()
+        while await learner.is_ready():
+            await asyncio.sleep(0.1)
+        return Path(folder)
+
+    folder = as_learner(place, FIRST, look)
+    for _ in range(100):
+        if not folder.exists():
+            return
+        time.sleep(0.1)
+    pytest.fail("the sockets are still there")
 
 
 def test_nobody_guesses_with_the_answer_below_the_cell(place):

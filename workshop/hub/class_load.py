@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import socket
 import statistics
 import subprocess
@@ -31,7 +32,6 @@ CONFIG = HERE / "jupyterhub_config.py"
 NOTEBOOKS = ["00_start_here", "01_create_the_secret", "03_retrieve_it_naively"]
 # A machine that is too small should show in the figures, not as a failure.
 START_SECONDS, CELL_SECONDS = 600, 300
-HELLO_SECONDS, CONNECTIONS = 30, 5
 
 
 class ClassError(Exception):
@@ -95,7 +95,6 @@ class Learner:
     word: str
     session: aiohttp.ClientSession
     token: str = ""
-    reconnects: int = 0
 
     async def log_in(self, password: str) -> None:
         """Fill in the login form, then ask for a token of one's own. Raises ClassError if the hub says no."""
@@ -155,26 +154,14 @@ class Learner:
         wanted = {"path": path, "name": path, "type": "notebook", "kernel": {"name": "python3"}}
         opened = await self.api("POST", "sessions", wanted)
         try:
-            async with self._connected(opened["kernel"]["id"]) as kernel:
-                yield cells, kernel
+            async with self.session.ws_connect(
+                f"{self.address}/user/{self.name}/api/kernels/{opened['kernel']['id']}/channels",
+                headers=self._bearer,
+                max_msg_size=0,
+            ) as channel:
+                yield cells, Kernel(channel)
         finally:
             await self.api("DELETE", f"sessions/{opened['id']}")
-
-    @asynccontextmanager
-    async def _connected(self, kernel_id: str) -> AsyncIterator[Kernel]:
-        """A kernel that has answered. As JupyterLab does, says hello first, and connects anew if nothing comes back:
-        without it, two connections of some six hundred stayed silent on a machine that was busy throughout."""
-        url = f"{self.address}/user/{self.name}/api/kernels/{kernel_id}/channels"
-        for _ in range(CONNECTIONS):
-            async with self.session.ws_connect(
-                url, headers=self._bearer, max_msg_size=0
-            ) as channel:
-                kernel = Kernel(channel)
-                if await kernel.answers():
-                    yield kernel
-                    return
-            self.reconnects += 1
-        raise ClassError(f"a kernel of {self.name} does not answer")
 
     @property
     def _bearer(self) -> dict[str, str]:
@@ -186,17 +173,6 @@ class Kernel:
     """A kernel, spoken to as JupyterLab does."""
 
     channel: aiohttp.ClientWebSocketResponse
-
-    async def answers(self) -> bool:
-        """Does it reply to a hello in time?"""
-        hello = await self._send("kernel_info_request", {})
-        try:
-            async with asyncio.timeout(HELLO_SECONDS):
-                while True:
-                    if (await self._next(hello))["msg_type"] == "kernel_info_reply":
-                        return True
-        except (TimeoutError, aiohttp.ClientError):
-            return False
 
     async def run(self, code: str) -> str:
         """Run a cell; what it printed. Raises ClassError for an error in it."""
@@ -243,12 +219,10 @@ async def _good(answer: aiohttp.ClientResponse) -> dict:
 
 @dataclass
 class Lesson:
-    """What one learner met: seconds until the server was ready, megabytes at most, connections that had to be made
-    anew, and what went wrong."""
+    """What one learner met: seconds until the server was ready, megabytes at most, and what went wrong."""
 
     start_s: float = 0.0
     megabytes: float = 0.0
-    reconnects: int = 0
     trouble: str = ""
 
 
@@ -267,7 +241,6 @@ async def take_part(address: str, password: str, name: str) -> Lesson:
                         await kernel.run(cell)
                     used = await asyncio.to_thread(megabytes_of, name)
                     lesson.megabytes = max(lesson.megabytes, used)
-            lesson.reconnects = learner.reconnects
             await learner.stop()
     except (ClassError, aiohttp.ClientError, TimeoutError, KeyError, TypeError) as error:
         lesson.trouble = f"{type(error).__name__}: {error}"
@@ -309,7 +282,6 @@ def summary(lessons: list[Lesson], seconds: float, busy: float) -> dict[str, flo
         "start_p95_s": round(starts[min(len(starts) - 1, int(0.95 * len(starts)))], 1),
         "mb_per_learner": round(statistics.median(used), 1),
         "mb_per_learner_most": round(max(used), 1),
-        "reconnects": sum(lesson.reconnects for lesson in lessons),
         "lesson_s": round(seconds, 1),
         "cpu_share": round(busy, 2),
         "processors": os.cpu_count() or 1,
@@ -329,10 +301,11 @@ def main() -> int:
         began, _ = time.monotonic(), psutil.cpu_percent()
         lessons = asyncio.run(hold_class(address, password, learners))
         figures = summary(lessons, time.monotonic() - began, psutil.cpu_percent() / 100)
+        (ROOT / "build").mkdir(exist_ok=True)
+        shutil.copy(Path(folder, "hub.log"), ROOT / "build" / "class.log")
     for number, lesson in enumerate(lessons, 1):
         if lesson.trouble:
-            print(f"learner-{number}: {lesson.trouble}", file=sys.stderr)
-    (ROOT / "build").mkdir(exist_ok=True)
+            print(f"learner-{number}: {lesson.trouble} (see build/class.log)", file=sys.stderr)
     (ROOT / "build" / "class.json").write_text(json.dumps(figures, indent=1) + "\n")
     print(table(figures))
     return 1 if figures["failed"] else 0

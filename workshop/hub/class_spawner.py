@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import resource
 import shutil
+import socket
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -17,6 +21,10 @@ LIMITS = {
     resource.RLIMIT_NOFILE: 4096,
     resource.RLIMIT_CORE: 0,  # a dump would hold tokens
 }
+# A server's port is chosen seconds before the server has it. Ports that the system gives out by itself are taken by
+# somebody else's program in that time, now and then, when a whole class starts; so these lie below them.
+_LOW, _HIGH = 20_000, 30_000
+_PORTS = (_LOW + number % (_HIGH - _LOW) for number in itertools.count(random.randrange(_HIGH)))
 
 
 class ClassSpawner(SimpleLocalProcessSpawner):
@@ -52,10 +60,27 @@ def make_template(folder: Path) -> Path:
     return folder
 
 
-def prepare_folder(template: Path, spawner: ClassSpawner) -> None:
-    """Before a server starts: give the learner a copy of the template, and leave one that is there as it is."""
+def prepare(template: Path, spawner: ClassSpawner) -> None:
+    """Before a server starts: a copy of the template, where there is none yet, a port, and a folder for its kernels.
+
+    Kernels speak over sockets in that folder instead of ports, five for each, which clash as the server's would. The
+    name of such a socket may have some 100 characters, so the folder isn't the learner's own.
+    """
     home = Path(spawner.home_dir)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     for part in template.iterdir():
         if not (home / part.name).exists():
             shutil.copytree(part, home / part.name)
+    spawner.port = next(port for port in _PORTS if _is_free(port))
+    sockets = tempfile.mkdtemp(prefix="class-", dir="/tmp")
+    spawner.environment = {**spawner.environment, "JUPYTER_RUNTIME_DIR": sockets}
+
+
+def tidy_up(spawner: ClassSpawner) -> None:
+    """After a server has stopped: remove the folder for its kernels."""
+    shutil.rmtree(spawner.environment.get("JUPYTER_RUNTIME_DIR", ""), ignore_errors=True)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0

@@ -10,7 +10,7 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
 
 from class_login import ClassAuthenticator  # noqa: E402
-from class_spawner import ClassSpawner, make_template, prepare_folder  # noqa: E402
+from class_spawner import ClassSpawner, make_template, prepare, tidy_up  # noqa: E402
 from jupyterhub.utils import random_port  # noqa: E402
 
 SHORTEST = 8  # characters
@@ -55,13 +55,15 @@ c.ClassSpawner.home_dir_template = str(LEARNERS / "{username}")
 c.ClassSpawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.ClassSpawner.args = [
     "--ServerApp.terminals_enabled=False",
+    "--KernelManager.transport=ipc",
     # A notebook that was left open keeps 200 MB: after so many seconds without a cell run its kernel ends.
     "--MappingKernelManager.cull_idle_timeout=2700",
     "--MappingKernelManager.cull_connected=True",
     *(["--allow-root"] if os.geteuid() == 0 else []),
 ]
 c.ClassSpawner.default_url = "/lab/tree/notebooks/00_start_here.ipynb"
-c.ClassSpawner.pre_spawn_hook = partial(prepare_folder, make_template(DATA / "template"))
+c.ClassSpawner.pre_spawn_hook = partial(prepare, make_template(DATA / "template"))
+c.ClassSpawner.post_stop_hook = tidy_up
 
 # Limits: a whole class clicks "Start" in the same minute. Nobody is sent away then; on a busy machine a server takes
 # its time.
