@@ -590,18 +590,18 @@ def check_roll_back(cloud: Cloud, secret_name: str, roll_back: Callable[[], obje
     client = boto3.client("secretsmanager")
     good, refused = cloud.issue_api_key(), cloud.issue_api_key()
     cloud.revoke_api_key(refused)
-    versions = {
-        key: client.put_secret_value(SecretId=secret_name, SecretString=key)["VersionId"]
-        for key in (good, refused)
-    }
+    before = client.put_secret_value(SecretId=secret_name, SecretString=good)["VersionId"]
+    client.put_secret_value(SecretId=secret_name, SecretString=refused)
     try:
         roll_back()
+        current = client.get_secret_value(SecretId=secret_name, VersionStage="AWSCURRENT")
     except Exception as error:
         return _not_yet(
             f"roll_back raised {type(error).__name__}.",
             "A label has one version: say from which it goes (RemoveFromVersionId) and to which (MoveToVersionId).",
         )
-    current = client.get_secret_value(SecretId=secret_name, VersionStage="AWSCURRENT")
+    finally:  # whatever became of it, the notebook's secret works again
+        client.put_secret_value(SecretId=secret_name, SecretString=good)
     if current["SecretString"] == refused:
         return _not_yet(
             "AWSCURRENT is still on the token that Momento refuses.",
@@ -612,14 +612,17 @@ def check_roll_back(cloud: Cloud, secret_name: str, roll_back: Callable[[], obje
             "AWSCURRENT is on a token that is neither of the two.",
             "The one before is there already, under the label AWSPREVIOUS.",
         )
-    if current["VersionId"] != versions[good]:
+    if current["VersionId"] != before:
         return _not_yet(
             "The old token is current, but as a new version, and AWSPREVIOUS is now the refused one.",
             "Store nothing: the version is there, so move the label to it.",
         )
+    if refusal := _refusal(cloud, good):
+        return _not_yet(
+            f"The version is back, but Momento answers {refusal}.", "Revoke nothing here."
+        )
     return _solved(
-        f"The label is back on the version before, no value was touched, and Momento answers "
-        f"{_refusal(cloud, current['SecretString']) or 'with its caches'}."
+        "The label is back on the version before, nothing was stored, and Momento takes it."
     )
 
 

@@ -75,6 +75,7 @@ def test_the_slides_need_no_network():
     for title, _ in OPENINGS:
         assert title in page
     assert "Traceback" not in page
+    assert page.count('<aside class="notes">') == len(NOTEBOOKS)
 
 
 def test_each_notebook_gives_slides_with_a_result():
