@@ -8,11 +8,11 @@ import traceback
 
 import jwt
 import pytest
+from fakes import new_api_key, new_v1_key
 
-from helpers.sandbox.keys import new_api_key
-from helpers.tokens import Kind, TokenError, check
+from helpers.pattern.tokens import Kind, TokenError, check
 
-V2, V1 = new_api_key("v2"), new_api_key("v1")
+V2, V1 = new_api_key(), new_v1_key()
 LEGACY = jwt.encode(
     {"sub": "a", "c": "cache.cell.momentohq.com", "cp": "control.cell.momentohq.com"}, "k" * 32
 )
@@ -24,7 +24,7 @@ def b64(content: bytes) -> str:
 
 def test_the_three_kinds():
     assert check(V2) == Kind("v2", None)
-    assert check(V1) == Kind("v1", "sandbox.localhost")
+    assert check(V1) == Kind("v1", "cell.example.com")
     assert check(LEGACY) == Kind("legacy", "cache.cell.momentohq.com")
 
 

@@ -9,15 +9,32 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jwt
 
-from .show import PlainError
+from .errors import TokenError
+
+__all__ = ["Kind", "Token", "TokenError", "check"]
 
 
-class TokenError(PlainError, ValueError):
-    """The text is no usable API key. The message names the cause and the fix, and never repeats the text."""
+class Token(str):
+    """A token that hides itself from reprs, so from tracebacks that show variables, from logs of objects and from tasks.
+
+    It is a `str` in every other way: printed or formatted with `str`, it shows. `number` counts the versions that its
+    source has seen: of two tokens of one source, the newer has the higher number.
+    """
+
+    number: int = 0
+
+    @classmethod
+    def numbered(cls, text: str, number: int) -> Token:
+        token = cls(text)
+        token.number = number
+        return token
+
+    def __repr__(self) -> str:
+        return f"<hidden, {len(self)} characters>"
 
 
 class Kind(NamedTuple):
@@ -32,23 +49,16 @@ def check(text: object) -> Kind:
 
     Raises `TokenError` for everything that isn't a Momento API key as it was issued.
     """
-    if isinstance(text, (bytes, bytearray)):
-        raise TokenError(
-            "The token is bytes: it was stored as SecretBinary, so store it again as SecretString."
-        )
+    kind = type(text)
+    # From here on no frame of ours shows it. Its characters, as a kind of `str` that hides itself would give others.
+    text = Token(str.__str__(text)) if isinstance(text, str) else None
     if text is None:
-        raise TokenError(
-            "There is no token: a secret stored as SecretBinary has no SecretString, so store it as text."
-        )
-    if not isinstance(text, str):
-        raise TokenError(
-            f"The token is a {type(text).__name__}: pass the SecretString of the answer, a str."
-        )
+        raise TokenError(_about_type(kind))
     if not text.strip():
         raise TokenError("The token is empty: copy the whole API key from the Momento console.")
     if text != text.strip():
         raise TokenError(
-            f"The token has {_where(text)}: store it without, `echo -n` and `.strip()` are the usual cures."
+            f"The token has {_where(text)}: store it without: `printf %s` in a shell, `.strip()` in Python."
         )
     if text[0] in "\"'" or text[-1] in "\"'":
         raise TokenError(
@@ -63,6 +73,16 @@ def check(text: object) -> Kind:
     return _v1(text) if _is_base64(text) else _jwt(text)
 
 
+def _about_type(kind: type) -> str:
+    if kind in (bytes, bytearray):
+        return (
+            "The token is bytes: it was stored as SecretBinary, so store it again as SecretString."
+        )
+    if kind is type(None):
+        return "There is no token: a secret stored as SecretBinary has no SecretString, so store it as text."
+    return f"The token is a {kind.__name__}: pass the SecretString of the answer, a str."
+
+
 def _where(text: str) -> str:
     if text == text.rstrip():
         return "white space before it"
@@ -70,16 +90,19 @@ def _where(text: str) -> str:
 
 
 def _about_json(text: str) -> str:
-    try:
-        names = json.loads(text)
-    except ValueError:
-        names = {}
-    if "refreshToken" in names:
+    if _is_rotation_example(text):
         return (
             "The secret is the JSON that Momento's rotation example stores: "
             "take its field `apiKey`, or store that value alone."
         )
     return "The secret is JSON, not the token alone: store it again with the console's Plaintext tab, without braces."
+
+
+def _is_rotation_example(text: str) -> bool:
+    try:
+        return "refreshToken" in json.loads(text)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _is_base64(text: str) -> bool:
@@ -90,28 +113,40 @@ def _is_base64(text: str) -> bool:
 
 
 def _v1(text: str) -> Kind:
-    try:
-        content = json.loads(base64.b64decode(text))
-        missing = [name for name in ("endpoint", "api_key") if not content.get(name)]
-    except (ValueError, AttributeError):
+    fields = _fields_of_v1(text)
+    if fields is None:
         raise TokenError(
             "The token is base64, but no v1 API key is inside: copy the whole key again from the Momento console."
-        ) from None
-    if missing:
-        raise TokenError(
-            f"The token looks like a v1 API key, but its `{missing[0]}` is missing: "
-            "copy the whole key again from the Momento console."
         )
-    return Kind("v1", content["endpoint"])
+    for name, value in fields.items():
+        if not value:
+            raise TokenError(
+                f"The token looks like a v1 API key, but its `{name}` is missing: "
+                "copy the whole key again from the Momento console."
+            )
+    return Kind("v1", str(fields["endpoint"]))
+
+
+def _fields_of_v1(text: str) -> dict[str, Token | None] | None:
+    """The two fields of a v1 key, None for one that is missing; None if there is no such key inside."""
+    try:
+        content = json.loads(base64.b64decode(text))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(content, dict):
+        return None
+    return {
+        name: Token(content[name]) if content.get(name) else None
+        for name in ("endpoint", "api_key")
+    }
 
 
 def _jwt(text: str) -> Kind:
-    try:
-        claims = jwt.decode(text, options={"verify_signature": False})
-    except jwt.InvalidTokenError:
+    claims = _claims(text)
+    if claims is None:
         raise TokenError(
             "The token is no Momento API key, or only a part of one: copy the whole key again from the Momento console."
-        ) from None
+        )
     if claims.get("t") == "g":
         return Kind("v2", None)
     if "c" in claims and "cp" in claims:
@@ -119,3 +154,10 @@ def _jwt(text: str) -> Kind:
     raise TokenError(
         "The token is a JSON web token of something else than Momento: copy the key from its console."
     )
+
+
+def _claims(text: str) -> dict[str, Any] | None:
+    try:
+        return dict(jwt.decode(text, options={"verify_signature": False}))
+    except (jwt.InvalidTokenError, RecursionError):
+        return None

@@ -1,0 +1,516 @@
+"""The pattern over real boto3 and the real Momento SDK, against the sandbox: storms, forks, rotations, subscriptions."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from contextlib import aclosing, closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import boto3
+import grpc
+import pytest
+from botocore.config import Config
+from fakes import until
+from momento import (
+    CacheClient,
+    CacheClientAsync,
+    Configurations,
+    TopicClient,
+    TopicClientAsync,
+    TopicConfigurations,
+)
+from momento.errors import MomentoErrorCode
+from momento.responses import CacheGet, CacheIncrement, CacheSet, TopicPublish
+from names import SECRET_NAME
+from test_lifetime import in_a_child, needs_fork
+
+from helpers.pattern.errors import SubscriptionError
+from helpers.pattern.observer import Observer
+from helpers.pattern.shared_client import AsyncSharedClient, SharedClient, is_refused, proves
+from helpers.pattern.token_source import TokenSource, TokenUnavailable
+from helpers.sandbox.api_keys import new_api_key
+from helpers.timing import OVERLAP, at_once
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+]
+
+CACHE = "tutorial"
+TTL = timedelta(minutes=1)
+ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=1)
+
+
+def new_sm():
+    return boto3.client("secretsmanager", config=ONCE)
+
+
+@pytest.fixture
+def source(cloud):
+    with TokenSource(new_sm(), SECRET_NAME) as source:
+        yield source
+
+
+@pytest.fixture
+def new_cache_client(cloud):
+    configuration = Configurations.Laptop.v1().with_middlewares(cloud.ledger.middlewares)
+    return lambda token: CacheClient(configuration, cloud.credentials_from(token), TTL)
+
+
+@pytest.fixture
+def new_topic_client(cloud):
+    configuration = TopicConfigurations.Default.v1().with_client_timeout(timedelta(hours=1))
+    return lambda token: TopicClient(configuration, cloud.credentials_from(token))
+
+
+def rotate(cloud, new: str | None = None) -> str:
+    """The secret gets a new key, and the old one is revoked at once."""
+    sm = boto3.client("secretsmanager")
+    old = sm.get_secret_value(SecretId=SECRET_NAME, VersionStage="AWSCURRENT")["SecretString"]
+    new = new or cloud.issue_api_key()
+    sm.put_secret_value(SecretId=SECRET_NAME, SecretString=new)
+    cloud.revoke_api_key(old)
+    return new
+
+
+# The token
+
+
+def test_many_threads_make_one_call(cloud, source):
+    cloud.add_fault("aws", delay=OVERLAP)
+    with cloud.ledger.page("cold") as page:
+        assert set(at_once(source.get, 32)) == {cloud.api_key}
+    assert page.count() == source.refreshes == 1
+
+
+def test_threads_and_tasks_share_one_call(cloud, source):
+    cloud.add_fault("aws", delay=OVERLAP)
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda: found.append(source.get())) for _ in range(8)]
+
+    async def ask():
+        return await asyncio.gather(*[source.aget() for _ in range(8)])
+
+    with cloud.ledger.page("cold") as page:
+        for thread in threads:
+            thread.start()
+        found += asyncio.run(ask())
+        for thread in threads:
+            thread.join()
+    assert found == [cloud.api_key] * 16 and page.count() == 1
+
+
+def test_a_refresh_makes_nobody_wait(cloud):
+    source = TokenSource(new_sm(), SECRET_NAME, ttl=0.4, max_age=60)
+    source.get()
+    cloud.add_fault("aws", delay=0.2)
+    end = time.monotonic() + 1.5
+
+    def read_on() -> None:
+        while time.monotonic() < end:
+            source.get()
+            time.sleep(0.002)
+
+    readers = [threading.Thread(target=read_on) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert source.refreshes >= 3 and source.misses == 1
+
+
+def test_a_connection_that_fails_is_not_now(cloud):
+    source = TokenSource(new_sm(), SECRET_NAME, ttl=0.01, max_age=600, retry=0, patience=5)
+    token = source.get()
+    for fault in (
+        {"error": "CONNECTION_REFUSED"},
+        {"error": "CONNECTION_DROPPED"},
+        {"error": "TooManyRequestsException"},
+        {"delay": 1.5},
+    ):
+        cloud.add_fault("aws", **fault)
+        time.sleep(0.02)
+        assert source.get() == token and not source.problem.denied, fault
+        cloud.clear_faults()
+        until(lambda: source._read is None)
+
+
+def test_many_refused_at_once_make_one_call(cloud, source):
+    token = source.get()
+    key = cloud.issue_api_key()
+    boto3.client("secretsmanager").put_secret_value(SecretId=SECRET_NAME, SecretString=key)
+    cloud.add_fault("aws", delay=OVERLAP)
+    with cloud.ledger.page("refused") as page:
+        assert at_once(lambda: source.renew(token), 32) == [True] * 32
+    assert page.count() == 1 and source.get() == key
+
+
+# The client
+
+
+def test_many_threads_share_one_client(cloud, source, new_cache_client):
+    with SharedClient(source, new_cache_client) as clients:
+        with cloud.ledger.page("at once") as page:
+            at_once(lambda: clients.call(lambda client: client.set(CACHE, "key", "value")), 32)
+    assert page.momento_clients == 1 and page.count("GetSecretValue") == 1
+    assert page.count("Set", outcome="ok") == 32
+
+
+def test_a_revoked_token_is_replaced_and_no_call_fails(cloud, source, new_cache_client):
+    with SharedClient(source, new_cache_client) as clients:
+        clients.call(lambda client: client.set(CACHE, "visits", "0"))
+        rotate(cloud)
+        with cloud.ledger.page("after the rotation") as page:
+            answers = at_once(
+                lambda: clients.call(lambda client: client.increment(CACHE, "visits")), 8
+            )
+    assert all(isinstance(answer, CacheIncrement.Success) for answer in answers)
+    # Increment isn't safe to repeat, except after a refusal: each was done once.
+    assert sorted(answer.value for answer in answers) == list(range(1, 9))
+    assert page.count("GetSecretValue") == 1
+
+
+def test_64_threads_a_wrong_new_token_and_slow_reads_all_return(cloud, source, new_cache_client):
+    with SharedClient(source, new_cache_client) as clients:
+        source.get()
+        rotate(cloud, new_api_key())
+        cloud.add_fault("aws", delay=0.3)
+        with cloud.ledger.page("wrong twice") as page:
+            answers = at_once(lambda: clients.call(lambda client: client.get(CACHE, "key")), 64)
+    assert {answer.error_code for answer in answers} == {MomentoErrorCode.AUTHENTICATION_ERROR}
+    assert page.count("GetSecretValue") <= 4 and page.momento_clients == 2
+
+
+def test_a_wrong_new_token_never_takes_the_place_of_one_that_works(cloud, new_cache_client):
+    def is_accepted(token: str) -> bool:
+        with new_cache_client(token) as client:
+            return proves(client.get(CACHE, "key"))
+
+    source = TokenSource(new_sm(), SECRET_NAME, ttl=0.05, prove=is_accepted, retry=0.01)
+    sm = boto3.client("secretsmanager")
+    with SharedClient(source, new_cache_client) as clients:
+        clients.call(lambda client: client.get(CACHE, "key"))
+        sm.put_secret_value(SecretId=SECRET_NAME, SecretString=new_api_key())
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end or source.problem is None:
+            assert not is_refused(clients.call(lambda client: client.get(CACHE, "key")))
+        assert "Momento refuses it" in str(source.problem)
+        good = rotate_to_a_good_one(cloud, sm)
+        until(lambda: source.get() == good)
+        assert not is_refused(clients.call(lambda client: client.get(CACHE, "key")))
+
+
+def rotate_to_a_good_one(cloud, sm) -> str:
+    good = cloud.issue_api_key()
+    sm.put_secret_value(SecretId=SECRET_NAME, SecretString=good)
+    return good
+
+
+def test_asyncio(cloud, source):
+    def new_client(token: str) -> CacheClientAsync:
+        return CacheClientAsync(Configurations.Laptop.v1(), cloud.credentials_from(token), TTL)
+
+    async def use() -> list[object]:
+        async with AsyncSharedClient(source, new_client) as clients:
+            first = await clients.call(lambda client: client.set(CACHE, "key", "value"))
+            rotate(cloud)
+            cloud.add_fault("aws", delay=OVERLAP)
+            others = await asyncio.gather(
+                *[clients.call(lambda client: client.set(CACHE, "key", "value")) for _ in range(16)]
+            )
+            async with clients.lease() as client:
+                others.append(await client.set(CACHE, "key", "value"))
+        return [first, *others]
+
+    answers = asyncio.run(use())
+    assert all(isinstance(answer, CacheSet.Success) for answer in answers)
+    assert source.refreshes == 2
+
+
+# Forks
+
+
+@needs_fork
+def test_children_work_on_with_clients_of_their_own(cloud, source, new_cache_client):
+    clients = SharedClient(source, new_cache_client)
+    clients.call(lambda client: client.set(CACHE, "key", "value"))
+
+    def child() -> str:
+        answer = clients.call(lambda client: client.get(CACHE, "key"))
+        assert isinstance(answer, CacheGet.Hit), answer
+        return f"reads: {source.refreshes}"
+
+    assert in_a_child(child) == "reads: 1"  # inherited
+    rotate(cloud)
+    assert [in_a_child(child) for _ in range(3)] == ["reads: 2"] * 3  # each found out by itself
+    answer = clients.call(lambda client: client.get(CACHE, "key"))
+    assert isinstance(answer, CacheGet.Hit) and source.refreshes == 2
+    clients.close()
+
+
+SERVICE = """
+import os
+from datetime import timedelta
+import boto3
+from momento import CacheClient, Configurations, CredentialProvider
+from helpers.cloud import at_address
+from helpers.pattern.shared_client import SharedClient
+from helpers.pattern.token_source import TokenSource
+
+def new_client(token):
+    provider = CredentialProvider.from_api_key_v2(token, os.environ["MOMENTO_ENDPOINT"])
+    provider = at_address(provider, os.environ["MOMENTO_AT"])
+    return CacheClient(Configurations.Laptop.v1(), provider, timedelta(minutes=1))
+
+source = TokenSource(lambda: boto3.session.Session().client("secretsmanager"), "{secret}", ttl=0.2)
+clients = SharedClient(source, new_client)
+clients.call(lambda client: client.set("{cache}", "warm", "up"))  # before the fork, as --preload does
+
+def app(environ, start_response):
+    answer = clients.call(lambda client: client.increment("{cache}", "visits"))
+    start_response("200 OK" if hasattr(answer, "value") else "500 Oh", [])
+    return [f"{{os.getpid()}} {{source.refreshes}} {{source.state}}".encode()]
+"""
+
+
+@contextmanager
+def gunicorn(folder: Path, cloud, *options: str):
+    (folder / "visits.py").write_text(SERVICE.format(secret=SECRET_NAME, cache=CACHE))
+    environment = {
+        **os.environ,
+        "MOMENTO_ENDPOINT": cloud.momento_endpoint,
+        "MOMENTO_AT": cloud.momento_address,
+    }
+    command = [sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:0", *options, "visits:app"]
+    with open(folder / "log", "w+", encoding="utf-8") as log:
+        server = subprocess.Popen(command, cwd=folder, env=environment, stderr=log, stdout=log)
+
+        def address() -> str | None:
+            found = re.search(r"Listening at: (\S+)", (folder / "log").read_text())
+            return found and found[1]
+
+        try:
+            until(lambda: address() or server.poll() is not None)
+            yield address()
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+@needs_fork
+def test_gunicorn_preloads_forks_and_survives_rotations(cloud, tmp_path):
+    options = ["--preload", "-w", "4", "--threads", "2", "-k", "gthread"]
+    with gunicorn(tmp_path, cloud, *options) as address:
+        said: list[str] = []
+        for round_ in range(4):
+            if round_:
+                rotate(cloud)
+            for _ in range(40):
+                with urllib.request.urlopen(address, timeout=20) as answer:
+                    assert answer.status == 200
+                    said.append(answer.read().decode())
+    workers = {line.split()[0] for line in said}
+    assert len(workers) >= 2, said[-5:]
+    refreshes = {line.split()[0]: int(line.split()[1]) for line in said}
+    assert all(count >= 2 for count in refreshes.values()), refreshes
+
+
+# Subscriptions
+
+
+class Gaps(Observer):
+    def __init__(self) -> None:
+        self.gaps: list[tuple[str, int | None]] = []
+
+    def gap(self, topic_name, missed):
+        self.gaps.append((topic_name, missed))
+
+
+@contextmanager
+def listening(clients: SharedClient, topic: str):
+    """What a thread receives from a topic, and the thread."""
+    received: list[str] = []
+
+    def run() -> None:
+        for message in clients.messages(CACHE, topic):
+            received.append(message.value)
+            if message.value == "the end":
+                return
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    until(lambda: clients._streams)
+    yield received, thread
+    clients.close()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_messages_survive_rotations(cloud, source, new_topic_client):
+    publishing = SharedClient(source, new_topic_client)
+    with (
+        SharedClient(source, new_topic_client) as clients,
+        listening(clients, "orders") as (got, end),
+    ):
+        sent = []
+        for number in range(100):
+            if number % 20 == 10:
+                rotate(cloud)
+            sent.append(f"order {number}")
+            answer = publishing.call(lambda client: client.publish(CACHE, "orders", sent[-1]))
+            assert isinstance(answer, TopicPublish.Success)
+        publishing.call(lambda client: client.publish(CACHE, "orders", "the end"))
+        end.join(20)
+        assert got == [*sent, "the end"]
+    publishing.close()
+
+
+def test_messages_go_on_while_the_source_has_a_problem(cloud, new_topic_client):
+    source = TokenSource(new_sm(), SECRET_NAME, ttl=0.05, max_age=0.1, retry=0.01)
+    with (
+        SharedClient(source, new_topic_client) as clients,
+        listening(clients, "orders") as (got, _),
+    ):
+        publisher = new_topic_client(source.get())
+        cloud.add_fault("aws", error="AccessDeniedException")
+        until(lambda: source.state == "denied" or source.refresh_if_due())
+        for number in range(5):
+            publisher.publish(CACHE, "orders", f"order {number}")
+        until(lambda: len(got) == 5)
+        with pytest.raises(TokenUnavailable):
+            source.get()
+        publisher.close()
+
+
+def test_messages_survive_streams_that_end(cloud, source):
+    """The SDK's own deadline ends a stream; its iterator would spin from then on."""
+    short = TopicConfigurations.Default.v1().with_client_timeout(timedelta(seconds=0.3))
+    new_client = lambda token: TopicClient(short, cloud.credentials_from(token))  # noqa: E731
+    with SharedClient(source, new_client, retry=0.01) as clients:
+        with listening(clients, "orders") as (got, end):
+            for number in range(20):
+                clients.call(
+                    lambda client, text=f"order {number}": client.publish(CACHE, "orders", text)
+                )
+                time.sleep(0.07)
+            clients.call(lambda client: client.publish(CACHE, "orders", "the end"))
+            end.join(20)
+            assert got == [*(f"order {number}" for number in range(20)), "the end"]
+
+
+def test_a_consumer_that_stops_leaves_no_stream_open(cloud, source, new_topic_client):
+    with SharedClient(source, new_topic_client) as clients:
+        clients.call(lambda client: client.publish(CACHE, "orders", "order"))
+        for message in clients.messages(CACHE, "orders"):
+            assert message.value == "order" and not message.gap
+            break
+        assert not clients._streams
+        with closing(clients.messages(CACHE, "orders")) as messages:
+            assert next(messages).number == 1
+            assert len(clients._streams) == 1
+        assert not clients._streams
+        # 100 streams are all that a client has: they were given back.
+        for _ in range(120):
+            with closing(clients.messages(CACHE, "orders")) as messages:
+                next(messages)
+
+
+def test_a_gap_is_said(cloud, source, new_topic_client):
+    gaps = Gaps()
+    with SharedClient(source, new_topic_client, observer=gaps) as clients:
+        publish = lambda text: clients.call(lambda c: c.publish(CACHE, "orders", text))  # noqa: E731
+        publish("order 1")
+        with closing(clients.messages(CACHE, "orders")) as messages:
+            assert next(messages).value == "order 1"
+            (stream,) = clients._streams
+            stream._client_stream.cancel()  # the connection is lost
+            for number in range(1_100):  # more than Momento keeps for one who resumes
+                publish(f"order {number + 2}")
+            late = next(messages)
+            assert late.gap and late.number > 2
+            assert gaps.gaps == [("orders", late.number - 2)]
+            assert not next(messages).gap
+
+
+def test_what_no_waiting_mends_is_raised(cloud, source, new_topic_client):
+    with SharedClient(source, new_topic_client) as clients:
+        with pytest.raises(SubscriptionError, match="NOT_FOUND") as caught:
+            next(clients.messages("no-such-cache", "orders"))
+        assert caught.value.code == "NOT_FOUND_ERROR"
+        cloud.revoke_api_key(cloud.api_key)
+        with pytest.raises(SubscriptionError, match="it refuses the token"):
+            next(clients.messages(CACHE, "orders"))
+
+
+def test_a_failed_start_is_tried_again(cloud, source, new_topic_client):
+    with SharedClient(source, new_topic_client, retry=0.001, max_retry=0.001) as clients:
+        clients.call(lambda client: client.publish(CACHE, "orders", "order"))
+        # More often than a client has streams: the SDK never gives back that of a failed subscription.
+        cloud.add_fault("momento", "Subscribe", error="UNAVAILABLE", times=130)
+        assert next(clients.messages(CACHE, "orders")).value == "order"
+
+
+def test_async_messages(cloud, source):
+    configuration = TopicConfigurations.Default.v1().with_client_timeout(timedelta(seconds=0.5))
+
+    def new_client(token: str) -> TopicClientAsync:
+        return TopicClientAsync(configuration, cloud.credentials_from(token))
+
+    async def use() -> list[str]:
+        received: list[str] = []
+        async with AsyncSharedClient(source, new_client, retry=0.01) as clients:
+
+            async def publish(text: str) -> None:
+                answer = await clients.call(lambda client: client.publish(CACHE, "orders", text))
+                assert isinstance(answer, TopicPublish.Success), answer
+
+            async def listen() -> None:
+                async with aclosing(clients.messages(CACHE, "orders")) as messages:
+                    async for message in messages:
+                        received.append(message.value)
+                        if message.value == "the end":
+                            return
+
+            listener = asyncio.create_task(listen())
+            while not clients._streams:
+                await asyncio.sleep(0.01)
+            for number in range(30):
+                if number % 10 == 5:
+                    await asyncio.to_thread(rotate, cloud)
+                await publish(f"order {number}")
+                await asyncio.sleep(0.05)
+            await publish("the end")
+            await asyncio.wait_for(listener, 20)
+            assert not clients._streams
+            await publish("later")  # with which a new subscriber begins
+            # One that waits is ended by closing; one that is cancelled is cancelled.
+            waiting = [asyncio.create_task(listen()) for _ in range(2)]
+            while len(clients._streams) < 2:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            waiting[0].cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting[0]
+            received.remove("the end")
+        await asyncio.wait_for(waiting[1], 10)
+        return received
+
+    received = asyncio.run(use())
+    assert received[:30] == [f"order {number}" for number in range(30)]
+
+
+def test_the_sdk_still_has_what_we_read_from():
+    """If this fails, look whether its iterator ends now, and whether it says a discontinuity: then items() can go."""
+    from momento.responses import TopicSubscribe
+
+    for kind in (TopicSubscribe.Subscription, TopicSubscribe.SubscriptionAsync):
+        assert "_client_stream" in kind.__init__.__code__.co_names
+    assert issubclass(grpc.aio.AioRpcError, grpc.RpcError)
