@@ -9,7 +9,12 @@ import boto3
 import psutil
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+)
+from moto import mock_aws
 from names import SECRET_NAME
 
 from helpers.sandbox import Sandbox
@@ -143,9 +148,26 @@ def test_refused_connections_are_refused_until_faults_are_cleared(cloud):
 def test_a_dropped_answer_ends_before_its_end(cloud):
     client = boto3.client("secretsmanager", config=NO_RETRY)
     cloud.add_fault("aws", "GetSecretValue", error="CONNECTION_DROPPED", times=1)
-    with pytest.raises(HTTPClientError):
-        read(client)
+    with cloud.ledger.page("half an answer") as page:
+        answer = client.get_secret_value(SecretId=SECRET_NAME)
+    # botocore from 1.43.115 on makes of it an answer without a secret; the ledger is not deceived
+    assert "SecretString" not in answer and page.count(outcome="BrokenOff") == len(page.calls) == 1
     assert read(client) == cloud.api_key
+
+
+def test_a_lost_connection_gets_no_answer_and_a_second_attempt_mends_it(cloud):
+    for attempts in (1, 2):
+        config = Config(retries={"total_max_attempts": attempts})
+        client = boto3.client("secretsmanager", config=config)
+        cloud.add_fault("aws", "GetSecretValue", error="CONNECTION_LOST", times=1)
+        with cloud.ledger.page("lost") as page:
+            if attempts == 1:
+                with pytest.raises(ConnectionClosedError):
+                    read(client)
+            else:
+                assert read(client) == cloud.api_key
+        assert [call.outcome for call in page.calls] == ["ConnectionClosedError", "ok"][:attempts]
+        cloud.clear_faults()
 
 
 def test_a_fault_can_end_by_itself(cloud):
@@ -172,3 +194,32 @@ def test_one_sandbox_does_not_know_the_credentials_of_another(cloud):
         read(other)
     with_other.close()
     assert read(mine) == cloud.api_key
+
+
+def test_moto_still_needs_the_mend():
+    """When this fails, moto has caught up: delete `_let_defaults_follow_the_label` in helpers/sandbox/aws.py, and this."""
+    with mock_aws():
+        client = boto3.client("secretsmanager", region_name="us-west-2", endpoint_url=None)
+        old = client.create_secret(Name="s", SecretString="old")["VersionId"]
+        new = client.put_secret_value(
+            SecretId="s", SecretString="new", VersionStages=["AWSPENDING"]
+        )["VersionId"]
+        client.update_secret_version_stage(
+            SecretId="s", VersionStage="AWSCURRENT", MoveToVersionId=new, RemoveFromVersionId=old
+        )
+        assert client.get_secret_value(SecretId="s")["SecretString"] == "old"
+
+
+def test_a_label_moves_where_a_secret_has_a_replica(cloud):
+    client = boto3.client("secretsmanager")
+    made = client.create_secret(
+        Name="s", SecretString="old", AddReplicaRegions=[{"Region": "eu-west-1"}]
+    )
+    new = client.put_secret_value(SecretId="s", SecretString="new", VersionStages=["AWSPENDING"])
+    client.update_secret_version_stage(
+        SecretId="s",
+        VersionStage="AWSCURRENT",
+        MoveToVersionId=new["VersionId"],
+        RemoveFromVersionId=made["VersionId"],
+    )
+    assert client.get_secret_value(SecretId="s")["SecretString"] == "new"

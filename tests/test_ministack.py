@@ -1,20 +1,26 @@
-"""The local AWS that decides by policies: what notebook 02 builds on, and what it must not do to this machine."""
+"""The local AWS that decides by policies: what notebook 06 builds on, and what it must not do to this machine."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, distributions, version
+from pathlib import Path
 
 import boto3
 import psutil
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from environment_file import pins
 from names import SECRET_NAME
+from packaging.requirements import Requirement
 
 from helpers.cloud import CloudError, connect
 from helpers.exercises import check_policy
+from helpers.sandbox.ministack import FOLDER, LOCK
 
 NO_RETRY = Config(retries={"total_max_attempts": 1})
 
@@ -94,11 +100,13 @@ def test_faults_and_counts_are_the_same_as_with_moto(iam, cloud_with_iam):
     assert cloud_with_iam.calls_seen()["aws.GetRandomPassword"] == before + 2
 
 
-def test_the_exercise_leaves_nothing_behind(iam):
+def test_the_exercise_leaves_nothing_behind(cloud_with_iam, iam):
     before = [user["UserName"] for user in iam.list_users()["Users"]]
-    check_policy("{}", SECRET_NAME)
-    check_policy(json.dumps({"Version": "2012-10-17", "Statement": []}), SECRET_NAME)
-    check_policy("no JSON", SECRET_NAME)
+    check_policy(cloud_with_iam, "{}", SECRET_NAME)
+    check_policy(
+        cloud_with_iam, json.dumps({"Version": "2012-10-17", "Statement": []}), SECRET_NAME
+    )
+    check_policy(cloud_with_iam, "no JSON", SECRET_NAME)
     assert [user["UserName"] for user in iam.list_users()["Users"]] == before
     names = [one["Name"] for one in boto3.client("secretsmanager").list_secrets()["SecretList"]]
     assert names == [SECRET_NAME]
@@ -110,15 +118,48 @@ def test_it_is_refused_live(monkeypatch):
         connect(aws_engine="ministack")
 
 
-def test_without_it_a_sentence_says_what_to_install(tmp_path):
-    (tmp_path / "ministack.py").write_text("raise ModuleNotFoundError(name='ministack')")
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_without_it_a_sentence_says_what_to_install(tmp_path, interrupted):
+    if interrupted:  # what it needs is missing
+        shutil.copytree(FOLDER / "ministack", tmp_path / "ministack" / "ministack")
     code = (
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
+        f"import sys; sys.prefix = {str(tmp_path)!r}; "
         "sys.argv[1:] = ['--aws-engine', 'ministack']; "
         "from helpers.sandbox.__main__ import main; main()"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
-    assert ended.returncode and "pip install ministack" in ended.stderr
+    assert ended.returncode and "MiniStack, which plays IAM, is not installed" in ended.stderr
+    assert (
+        f"-m pip install --upgrade --no-deps --require-hashes --target {tmp_path}" in ended.stderr
+    )
     assert "Traceback" not in ended.stderr
+
+
+ITS_OWN = """
+import sys
+import helpers.sandbox.__main__
+from helpers.sandbox.faults import Faults
+from helpers.sandbox.ministack import FOLDER, MiniStackServer
+MiniStackServer(Faults(), "key")
+import botocore, yaml
+strangers = {"boto3", "moto"} & set(sys.modules)
+assert not strangers, strangers
+assert all(module.__file__.startswith(str(FOLDER)) for module in (botocore, yaml)), botocore
+"""
+
+
+def test_it_runs_on_the_botocore_that_it_pins_and_the_learner_on_another():
+    done = subprocess.run([sys.executable, "-c", ITS_OWN], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (pinned,) = [Requirement(pin) for pin in pins(LOCK.read_text()) if pin.startswith("botocore==")]
+    assert f"botocore{pinned.specifier}" in (metadata(FOLDER, "ministack").get_all("Requires-Dist"))
+    assert not str(boto3.__file__).startswith(str(FOLDER))
+    with pytest.raises(PackageNotFoundError):
+        version("ministack")
+
+
+def metadata(folder: Path, name: str):
+    (found,) = distributions(name=name, path=[str(folder)])
+    return found.metadata

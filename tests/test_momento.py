@@ -26,6 +26,7 @@ from momento_wire_types import cacheclient_pb2_grpc as cache_grpc
 from momento_wire_types import cachepubsub_pb2 as topic_pb
 from momento_wire_types import cachepubsub_pb2_grpc as topic_grpc
 
+from helpers.sandbox.faults import Faults
 from helpers.sandbox.momento import HEARTBEAT_SECONDS
 
 CACHE = "tutorial"
@@ -191,6 +192,7 @@ def test_every_subscriber_gets_every_message_and_topics_are_apart(topics):
         subscription.unsubscribe()
 
 
+@pytest.mark.slow
 def test_heartbeats_keep_a_silent_subscription_alive(cloud):
     """Straight on the stub, as the SDK hides heartbeats; the second one comes after the period."""
     with grpc.insecure_channel(cloud._sandbox.momento) as channel:
@@ -237,3 +239,14 @@ def test_the_sandbox_counts_connections(cloud, client, topics):
     for _ in range(20):
         client.get(CACHE, "k")
     assert cloud.connections_seen()["momento"] == before >= 1
+
+
+def test_a_port_that_comes_back_is_another_connection(monkeypatch):
+    faults, now = Faults(), [0.0]
+    monkeypatch.setattr("helpers.sandbox.faults.time.monotonic", lambda: now[0])
+    calls = [("a", 0, True), ("a", 0.1, False), ("a", 0.2, True), ("a", 60, False), ("a", 62, True)]
+    counts = []
+    for peer, now[0], of_a_new_client in calls:
+        faults.travel("momento", peer, of_a_new_client)
+        counts.append(faults.connections()["momento"])
+    assert counts == [1, 1, 1, 1, 2]

@@ -15,7 +15,7 @@ import tempfile
 import threading
 from typing import Any
 
-from ..show import PlainError
+from ..pattern.errors import PlainError
 
 # A full classroom on one machine starts slowly; an idle machine needs about one second.
 START_SECONDS = 60
@@ -94,6 +94,7 @@ class Sandbox:
         self._errors.close()
 
     def _read_replies(self) -> None:
+        assert self._process.stdout  # it is a pipe
         for line in self._process.stdout:
             self._replies.put(line)
         self._replies.put("")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import Counter, deque
@@ -12,7 +13,9 @@ from typing import NamedTuple
 REFUSED = (
     "CONNECTION_REFUSED"  # nobody listens, and all open connections close; until faults are cleared
 )
+LOST = "CONNECTION_LOST"  # it closes in place of an answer
 DROPPED = "CONNECTION_DROPPED"  # the answer breaks off half way
+FAULT_MESSAGE = "A fault is set in the sandbox: `cloud.clear_faults()` removes it"  # what an error says if it is told nothing else
 
 
 class Met(NamedTuple):
@@ -27,7 +30,7 @@ class Met(NamedTuple):
 class Fault:
     """A fault on one `service` ("aws" or "momento") and `operation` ("*" for all), until faults are cleared.
 
-    `delay` (seconds) is added to a call; `error` (an AWS error code, the name of a gRPC status, `REFUSED` or `DROPPED`)
+    `delay` (seconds) is added to a call; `error` (an AWS error code, the name of a gRPC status, `REFUSED`, `LOST` or `DROPPED`)
     answers it; `per_second` turns that error into a quota: only calls beyond that many in the last second get it.
     `times` ends the fault after so many calls, `seconds` after so long.
     """
@@ -36,7 +39,7 @@ class Fault:
     operation: str = "*"
     delay: float = 0.0
     error: str = ""
-    message: str = "A fault set in the sandbox"
+    message: str = FAULT_MESSAGE
     per_second: int = 0
     times: int | None = None
     seconds: float | None = None
@@ -67,7 +70,13 @@ class Faults:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self._seen: Counter[str] = Counter()
-        self._connections: dict[str, set[str]] = {"aws": set(), "momento": set()}
+        self._connections = {"aws": 0, "momento": 0}
+        self._peers: dict[str, dict[str, float]] = {
+            "aws": {},
+            "momento": {},
+        }  # when each last called
+        self._clients = 0
+        self._round_trip = self._handshake = 0.0
 
     def add(self, **fault) -> None:
         """Put a `Fault` in force. Raises `ValueError` for a service that there isn't, `TypeError` for a wrong word."""
@@ -86,15 +95,48 @@ class Faults:
         with self._lock:
             return dict(self._seen)
 
-    def note_connection(self, service: str, peer: str) -> None:
-        """A call came from this address and port: a TCP connection of its own, if it is a new one."""
+    def start_over(self) -> None:
+        """No distance, and count from nothing."""
         with self._lock:
-            self._connections[service].add(peer)
+            self._round_trip = self._handshake = 0.0
+            self._seen.clear()
+            self._clients = 0
+            for service, peers in self._peers.items():
+                self._connections[service] = 0
+                peers.clear()
+
+    def add_distance(self, round_trip: float, handshake: float) -> None:
+        """From now on a call travels for a `round_trip`, the first of a connection for a `handshake` more; seconds."""
+        with self._lock:
+            self._round_trip, self._handshake = round_trip, handshake
+
+    def travel(self, service: str, peer: str, of_a_new_client: bool = False) -> float:
+        """How long the call from this address and port travels, in seconds. A new one is a TCP connection of its own.
+
+        So is one that comes back: the port of a connection that is over may be given to another one, after a second at
+        the earliest. A client that makes its first call tells the two apart.
+        """
+        with self._lock:
+            now, last = time.monotonic(), self._peers[service].get(peer)
+            is_new = last is None or (of_a_new_client and now > last + 1)
+            self._peers[service][peer] = now
+            self._connections[service] += is_new
+            return self._round_trip + self._handshake * is_new
 
     def connections(self) -> dict[str, int]:
         """How many TCP connections carried calls so far, by service."""
         with self._lock:
-            return {service: len(peers) for service, peers in self._connections.items()}
+            return dict(self._connections)
+
+    def note_client(self) -> None:
+        """A Momento client has made its first call."""
+        with self._lock:
+            self._clients += 1
+
+    def clients(self) -> int:
+        """How many Momento cache clients have made calls so far."""
+        with self._lock:
+            return self._clients
 
     def meet(self, service: str, operation: str) -> Met:
         """Count a call and say what it meets: all delays add up, the first error counts."""
@@ -112,3 +154,17 @@ class Faults:
                 if not error:
                     error, message = fault.error, fault.message
         return Met(delay, error, message)
+
+
+def refusal(fault: Met) -> tuple[str, list[tuple[str, str]], bytes]:
+    """The answer to a call that meets an error: status line, headers and body, in the protocol of AWS."""
+    body = json.dumps({"__type": fault.error, "message": fault.message}).encode()
+    status = {
+        "InternalServiceError": "500 Internal Server Error",
+        "ServiceUnavailableException": "503 Service Unavailable",
+    }.get(fault.error, "400 Bad Request")
+    headers = [
+        ("content-type", "application/x-amz-json-1.1"),
+        ("content-length", str(len(body))),
+    ]
+    return status, headers, body

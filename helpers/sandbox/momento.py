@@ -23,9 +23,9 @@ from momento_wire_types import common_pb2 as common_pb
 from momento_wire_types import controlclient_pb2 as control_pb
 from momento_wire_types import controlclient_pb2_grpc as control_grpc
 
+from .api_keys import header_value
 from .faults import Faults
-from .gate import Gate
-from .keys import header_value
+from .momento_gate import Gate
 
 HEARTBEAT_SECONDS = 10.0
 KEPT_MESSAGES = 1_000  # per topic, for a subscriber that resumes at a sequence number
@@ -310,9 +310,17 @@ class MomentoServer:
     def accept(self, api_key: str) -> None:
         self.accepted.add(header_value(api_key))
 
+    def accepts(self, api_key: str) -> bool:
+        return header_value(api_key) in self.accepted
+
     def revoke(self, api_key: str) -> None:
         """From now on calls with this key fail. As a call is authorized when it starts, open subscriptions live on."""
         self.accepted.discard(header_value(api_key))
+
+    def start_over(self, caches: list[str]) -> None:
+        """Empty caches of these names, and no key is accepted."""
+        self._state.caches = {name: Cache() for name in caches}
+        self.accepted.clear()
 
     async def _serve(self, started: Future[int]) -> None:
         services = {

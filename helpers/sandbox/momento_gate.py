@@ -17,12 +17,18 @@ class Gate(grpc.aio.ServerInterceptor):
 
     async def intercept_service(self, continuation, details):
         operation = details.method.rpartition("/")[2]
+        metadata = dict(details.invocation_metadata)
+        is_first = (
+            "agent" in metadata
+        )  # the SDK says its name with a client's first call, and never again
+        if is_first and details.method.startswith("/cache_client.Scs/"):
+            self.faults.note_client()
         fault = self.faults.meet("momento", operation)
         if fault.delay:
             await asyncio.sleep(fault.delay)
         if fault.error:
             return _aborting(grpc.StatusCode[fault.error], fault.message)
-        if dict(details.invocation_metadata).get("authorization") not in self.accepted:
+        if metadata.get("authorization") not in self.accepted:
             return _aborting(
                 grpc.StatusCode.UNAUTHENTICATED,
                 "Invalid authentication credentials to access the service",
@@ -32,20 +38,23 @@ class Gate(grpc.aio.ServerInterceptor):
                 grpc.StatusCode.UNIMPLEMENTED,
                 f"The sandbox does not speak {operation}: it has caches, scalar items and topics; try this call live.",
             )
-        return self._noting_the_connection(await continuation(details))
+        return self._noting_the_connection(await continuation(details), is_first)
 
-    def _noting_the_connection(self, handler: grpc.RpcMethodHandler) -> grpc.RpcMethodHandler:
+    def _noting_the_connection(
+        self, handler: grpc.RpcMethodHandler, is_first: bool
+    ) -> grpc.RpcMethodHandler:
         """The same handler, after telling which TCP connection the call came by: only its context knows."""
 
-        def note(context: grpc.aio.ServicerContext) -> None:
-            self.faults.note_connection("momento", context.peer())
+        async def travel(context: grpc.aio.ServicerContext) -> None:
+            if seconds := self.faults.travel("momento", context.peer(), is_first):
+                await asyncio.sleep(seconds)
 
         async def unary(request, context):
-            note(context)
+            await travel(context)
             return await handler.unary_unary(request, context)
 
         async def stream(request, context):
-            note(context)
+            await travel(context)
             async for answer in handler.unary_stream(request, context):
                 yield answer
 
