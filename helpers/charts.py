@@ -9,14 +9,14 @@ import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .show import duration
+from .display import duration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .drill import Drill
+    from .experiments.rotation_drill import Drill
 
 # Middle tones: each has a contrast of at least 3 to 1 on white and on JupyterLab's dark grey alike.
 INK = "#7c7c7c"
@@ -48,7 +48,7 @@ def new_figure(columns: int = 1, height: float = 2.6):
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    style = {
+    style: dict[Any, Any] = {
         "text.color": INK,
         "axes.labelcolor": INK,
         "axes.edgecolor": INK,

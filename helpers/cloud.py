@@ -7,12 +7,19 @@ import os
 import re
 import socket
 import sys
-from collections.abc import MutableMapping
+import time
+from collections import Counter
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from .display import Note, masked
+from .pattern.errors import PlainError
 from .sandbox import Sandbox
-from .show import Note, PlainError, masked
+from .sandbox.distance import DISTANCES
+from .sandbox.faults import FAULT_MESSAGE
 
 if TYPE_CHECKING:
     from momento import CredentialProvider
@@ -32,6 +39,10 @@ _OURS, _THEIRS = "TUTORIAL_SANDBOX_URL", "TUTORIAL_AWS_ENDPOINT"
 MOMENTO_ADDRESS = "TUTORIAL_MOMENTO_ADDRESS"
 _HOST_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
+AWS_ENGINES = ("moto", "ministack")
+ENDS = ("RotationSucceeded", "RotationFailed", "RotationAbandoned")
+ROTATION_SECONDS = 60  # more than three attempts of four steps take, a cold start included
+
 _current: Cloud | None = None
 
 
@@ -40,12 +51,24 @@ class CloudError(PlainError):
 
 
 class ApiKey(str):
-    """An API key that hides itself when a notebook or a traceback shows it."""
+    """An API key that hides itself when it is shown, printed or formatted. `reveal()` gives it as a plain `str`.
+
+    boto3, `json` and the Momento SDK take it as it is.
+    """
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return masked(self)
+        return masked(self.reveal())
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def __format__(self, how: str) -> str:
+        return format(repr(self), how)
+
+    def reveal(self) -> str:
+        return str.__str__(self)
 
 
 class Cloud:
@@ -89,11 +112,11 @@ class Cloud:
     def credentials_from(self, token: str) -> CredentialProvider:
         """The credential provider for this token, a v2, v1 or legacy key; white space around it does no harm.
 
-        Raises `helpers.tokens.TokenError`, which names the cause, if it is none of these.
+        Raises `helpers.pattern.TokenError`, which names the cause, if it is none of these.
         """
         from momento import CredentialProvider
 
-        from .tokens import check
+        from .pattern.tokens import check
 
         token = token.strip() if isinstance(token, str) else token
         if check(token).name == "v2":
@@ -118,28 +141,136 @@ class Cloud:
 
     def issue_api_key(self, kind: str = "v2") -> ApiKey:
         """Sandbox only: one more accepted key, `kind` "v2" or "v1". Live, this is a click in Momento's console."""
-        return ApiKey(self._need_sandbox("Issuing an API key").ask("issue", kind=kind))
+        sandbox = self._need_sandbox("Issuing an API key")
+        if kind not in ("v2", "v1"):
+            raise CloudError(f"The sandbox issues no {kind!r} keys: choose 'v2' or 'v1'.")
+        return ApiKey(sandbox.ask("issue", kind=kind))
 
     def revoke_api_key(self, api_key: str) -> None:
         """Sandbox only: calls with this key fail from now on."""
-        self._need_sandbox("Revoking an API key").ask("revoke", api_key=str(api_key))
+        self._need_sandbox("Revoking an API key").ask("revoke", api_key=api_key)
 
-    def add_fault(self, service: str, operation: str = "*", **what) -> None:
-        """Sandbox only: `what` is `delay`, `error`, `message`, `per_second`, `times`, `seconds`; see sandbox/faults.py."""
+    def accept_api_key(self, api_key: str) -> None:
+        """Sandbox only: take back a revocation, as no console can; calls with this key work again."""
+        self._need_sandbox("Accepting a revoked API key").ask("accept", api_key=api_key)
+
+    def accepts_api_key(self, api_key: str) -> bool:
+        """Sandbox only: would a call with this key be answered?"""
+        return bool(self._need_sandbox("Asking for keys").ask("accepts", api_key=api_key))
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Sandbox only: after the block its secrets are what they were, keys accepted again, and faults cleared."""
+        sandbox = self._need_sandbox("Undoing what was done")
+        sandbox.ask("keep")
+        try:
+            yield
+        finally:
+            sandbox.ask("put_back")
+
+    def issue_key_manager(self) -> ApiKey:
+        """Sandbox only: an API key that may make and revoke keys. Live, its role is made in Momento's console."""
+        return ApiKey(self._need_sandbox("Issuing an API key").ask("issue_manager"))
+
+    def deploy_function(self, file: str, **environment: str) -> str:
+        """Sandbox only: deploy a plain file as a Lambda function and return its ARN. Live, `deploy/` has templates.
+
+        One that was deployed under this name before is replaced, with its permissions. The function runs in a process
+        of its own, with this environment, and with what leads its SDKs to the sandbox.
+        """
+        sandbox = self._need_sandbox("Deploying a function")
+        path = Path(file).resolve()
+        if not path.is_file():
+            raise CloudError(f"There is no file {file}: see whether its name is right.")
+        ours = {
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(("AWS_", "MOMENTO_"))
+        }
+        ours |= {MOMENTO_ADDRESS: sandbox.momento, "MOMENTO_KEYS_URL": sandbox.aws}
+        proxies = {"NO_PROXY": os.environ["NO_PROXY"], "no_proxy": os.environ["no_proxy"]}
+        environment = {**ours, **proxies, "GRPC_VERBOSITY": "ERROR", **environment}
+        return str(sandbox.ask("deploy_function", file=str(path), environment=environment))
+
+    def rotation_log(self, function: str) -> list[tuple[str, str]]:
+        """Sandbox only: wait for the end of the rotation that was started last with this function, and what happened.
+
+        Each line is a step and what the function said, or an event of Secrets Manager. Live, the first are in CloudWatch
+        Logs, the second in CloudTrail. Raises `CloudError` if it doesn't end.
+        """
+        sandbox = self._need_sandbox("Reading the log of a rotation")
+        end = time.monotonic() + ROTATION_SECONDS
+        while time.monotonic() < end:
+            log = [(what, said) for what, said in sandbox.ask("function_log", arn=function)]
+            starts = [at for at, (what, _) in enumerate(log) if what.endswith("RotationStarted")]
+            if not starts:  # it is noted before RotateSecret answers
+                break
+            if log[-1][0].endswith(ENDS):
+                return log[starts[-1] :]
+            time.sleep(0.05)
+        raise CloudError("No rotation has ended: start one with `sm.rotate_secret(...)`.")
+
+    def add_fault(
+        self,
+        service: str,
+        operation: str = "*",
+        *,
+        delay: float = 0.0,
+        error: str = "",
+        message: str = FAULT_MESSAGE,
+        per_second: int = 0,
+        times: int | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Sandbox only: from now on calls to `service`, "aws" or "momento", meet this fault, until faults are cleared.
+
+        `delay` (seconds) is added to each call; `error` answers it: an AWS error code, the name of a gRPC status,
+        "CONNECTION_REFUSED" or "CONNECTION_DROPPED". With `per_second` only calls beyond that many get the error;
+        after so many `times`, or `seconds`, the fault ends.
+        """
         self._need_sandbox("Setting a fault").ask(
-            "add_fault", service=service, operation=operation, **what
+            "add_fault",
+            service=service,
+            operation=operation,
+            delay=delay,
+            error=error,
+            message=message,
+            per_second=per_second,
+            times=times,
+            seconds=seconds,
         )
 
     def clear_faults(self) -> None:
         self._need_sandbox("Clearing faults").ask("clear_faults")
 
-    def calls_seen(self) -> dict[str, int]:
+    def add_distance(self, name: str) -> Note:
+        """Sandbox only: let calls take as long as if both services were so far away, until this is called again.
+
+        `name` is a row of `helpers.sandbox.distance.DISTANCES`. Each call takes a round trip longer, the first one of a
+        connection more. Clearing faults doesn't change it.
+        """
+        sandbox = self._need_sandbox("Adding a distance")
+        distance = DISTANCES.get(name)
+        if distance is None:
+            raise CloudError(
+                f"There is no distance {name!r}: choose one of {', '.join(DISTANCES)}."
+            )
+        sandbox.ask("add_distance", round_trip=distance.round_trip, handshake=distance.handshake)
+        return Note(distance.title(name), *distance.lines())
+
+    def calls_seen(self) -> Counter[str]:
         """Sandbox only: how many calls arrived there, by `service.operation`; an independent check of the ledger."""
-        return self._need_sandbox("Counting calls at the other end").ask("seen")
+        return Counter(self._need_sandbox("Counting calls at the other end").ask("seen"))
 
     def connections_seen(self) -> dict[str, int]:
         """Sandbox only: how many TCP connections carried calls there so far, for "aws" and "momento"."""
-        return self._need_sandbox("Counting connections at the other end").ask("connections")
+        sandbox = self._need_sandbox("Counting connections at the other end")
+        seen: dict[str, int] = sandbox.ask("connections")
+        return seen
+
+    def clients_seen(self) -> int:
+        """Sandbox only: how many Momento cache clients have made calls there so far, however they are configured."""
+        return int(self._need_sandbox("Counting clients at the other end").ask("clients"))
 
     def close(self) -> None:
         """End the sandbox and the ledger. A kernel need not call it: the sandbox ends with the kernel."""
@@ -186,6 +317,11 @@ def connect(aws_engine: str = "moto") -> Cloud:
     """
     global _current
     mode = chosen_mode()
+    if aws_engine not in AWS_ENGINES:  # said before anything that runs is closed
+        raise CloudError(
+            f"There is no AWS engine {aws_engine!r}, no program that plays AWS: choose one of {AWS_ENGINES}. "
+            "To go live, set TUTORIAL_CLOUD=live before you start JupyterLab."
+        )
     if mode == "live" and aws_engine != "moto":
         raise CloudError(
             "This notebook creates and deletes IAM identities, so it runs in the sandbox only: "
@@ -198,6 +334,9 @@ def connect(aws_engine: str = "moto") -> Cloud:
     # Else a shell command in a cell makes gRPC print a warning.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     _current = _connect_live() if mode == "live" else _connect_sandbox(aws_engine)
+    from .closed_clients import refuse_closed_clients
+
+    refuse_closed_clients()
     return _current
 
 
@@ -208,6 +347,8 @@ def chosen_mode() -> str:
         raise CloudError(
             f"TUTORIAL_CLOUD is {mode!r}: unset it for the sandbox, or set it to 'live'."
         )
+    if mode == "live" and (why := os.environ.get("TUTORIAL_LIVE_REFUSED")):  # a hub sets it
+        raise CloudError(why)
     return mode
 
 

@@ -11,22 +11,39 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import botocore
 import botocore.session
 import momento.config.middleware.aio as aio
 import momento.config.middleware.synchronous as synchronous
-from momento.config.middleware.models import CONNECTION_ID_KEY, MiddlewareRequestHandlerContext
+from momento.config.middleware.models import (
+    CONNECTION_ID_KEY,
+    MiddlewareMessage,
+    MiddlewareRequestHandlerContext,
+    MiddlewareStatus,
+)
 
+from .display import Table, dollars, duration
 from .pricing import price_of
-from .show import Table, dollars, duration
+
+
+def error_code(error: BaseException) -> str:
+    """AWS's code for this error, such as "AccessDeniedException"; if AWS didn't answer, the name of its class."""
+    response = getattr(error, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", type(error).__name__))
+
+
+def is_error(answer: object) -> bool:
+    """Is this one of the answers by which Momento's SDK says that a call failed? It raises nothing."""
+    return hasattr(answer, "error_code")
+
 
 _SERVICES = {"secrets-manager": "Secrets Manager"}
 
 
 class Call(NamedTuple):
-    """One attempt of one call: `started` on the clock of `time.perf_counter`, `outcome` "ok" or an error's code."""
+    """One attempt of one call: `started` on the clock of `time.perf_counter`, `outcome` "ok", an error's code, or "BrokenOff"."""
 
     service: str
     operation: str
@@ -118,7 +135,7 @@ class Ledger:
         self._sending = threading.local()
         self._watching = False
         # For `configuration.with_middlewares(...)`: a sync and an async client each take the one they can use.
-        self.middlewares = [_SyncMiddleware(self), _AsyncMiddleware(self)]
+        self.middlewares: list[Any] = [_SyncMiddleware(self), _AsyncMiddleware(self)]
 
     def watch_aws(self) -> None:
         """Listen to every botocore session created from now on, whichever library creates it."""
@@ -154,18 +171,32 @@ class Ledger:
         session.register("before-send", self._before_send)
         session.register("response-received", self._response_received)
 
-    def _before_send(self, **_) -> None:  # returning anything would replace the request
+    def _before_send(self, **_: object) -> None:  # returning anything would replace the request
         self._sending.started = time.perf_counter()
 
     def _response_received(
-        self, event_name: str, parsed_response: dict | None, exception: Exception | None, **_
+        self,
+        event_name: str,
+        response_dict: dict[str, Any] | None,
+        parsed_response: dict[str, Any] | None,
+        exception: Exception | None,
+        **_: object,
     ) -> None:
-        _, service, operation = event_name.split(".")
+        service, operation = event_name.split(".")[1:]
         if exception is not None:
             outcome = type(exception).__name__
+        elif _broke_off(operation, response_dict):
+            outcome = "BrokenOff"
         else:
-            outcome = parsed_response.get("Error", {}).get("Code", "ok")
+            outcome = (parsed_response or {}).get("Error", {}).get("Code", "ok")
         self.add(_SERVICES.get(service, service), operation, self._sending.started, outcome)
+
+
+def _broke_off(operation: str, answer: dict[str, Any] | None) -> bool:
+    """Whether less arrived than the answer's Content-Length. botocore 1.44.5 takes it for a whole one all the same."""
+    if answer is None or operation.startswith("Head") or not isinstance(answer["body"], bytes):
+        return False  # an answer to HEAD has a length and no body; a stream is read later
+    return len(answer["body"]) < int(answer["headers"].get("content-length", 0))
 
 
 class _Request:
@@ -177,12 +208,12 @@ class _Request:
         self._operation = "?"
         self._started = time.perf_counter()
 
-    def begin(self, message) -> None:
+    def begin(self, message: MiddlewareMessage) -> None:
         self._operation = message.constructor_name.strip("_").removesuffix(
             "Request"
         )  # "_GetRequest" is a "Get"
 
-    def end(self, status) -> None:
+    def end(self, status: MiddlewareStatus) -> None:
         code = status.grpc_status.name
         self._ledger.add(
             "Momento", self._operation, self._started, "ok" if code == "OK" else code, self._client
@@ -190,39 +221,45 @@ class _Request:
 
 
 class _SyncRequest(_Request, synchronous.MiddlewareRequestHandler):
-    def on_request_metadata(self, metadata):
+    def on_request_metadata(
+        self, metadata: synchronous.MiddlewareMetadata
+    ) -> synchronous.MiddlewareMetadata:
         return metadata
 
-    def on_request_body(self, request):
+    def on_request_body(self, request: MiddlewareMessage) -> MiddlewareMessage:
         self.begin(request)
         return request
 
-    def on_response_metadata(self, metadata):
+    def on_response_metadata(
+        self, metadata: synchronous.MiddlewareMetadata
+    ) -> synchronous.MiddlewareMetadata:
         return metadata
 
-    def on_response_body(self, response):
+    def on_response_body(self, response: MiddlewareMessage) -> MiddlewareMessage:
         return response
 
-    def on_response_status(self, status):
+    def on_response_status(self, status: MiddlewareStatus) -> MiddlewareStatus:
         self.end(status)
         return status
 
 
 class _AsyncRequest(_Request, aio.MiddlewareRequestHandler):
-    async def on_request_metadata(self, metadata):
+    async def on_request_metadata(self, metadata: aio.MiddlewareMetadata) -> aio.MiddlewareMetadata:
         return metadata
 
-    async def on_request_body(self, request):
+    async def on_request_body(self, request: MiddlewareMessage) -> MiddlewareMessage:
         self.begin(request)
         return request
 
-    async def on_response_metadata(self, metadata):
+    async def on_response_metadata(
+        self, metadata: aio.MiddlewareMetadata
+    ) -> aio.MiddlewareMetadata:
         return metadata
 
-    async def on_response_body(self, response):
+    async def on_response_body(self, response: MiddlewareMessage) -> MiddlewareMessage:
         return response
 
-    async def on_response_status(self, status):
+    async def on_response_status(self, status: MiddlewareStatus) -> MiddlewareStatus:
         self.end(status)
         return status
 
@@ -231,7 +268,7 @@ class _SyncMiddleware(synchronous.Middleware):
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def on_new_request(self, context):
+    def on_new_request(self, context: MiddlewareRequestHandlerContext) -> _SyncRequest:
         return _SyncRequest(self._ledger, context)
 
 
@@ -239,5 +276,5 @@ class _AsyncMiddleware(aio.Middleware):
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    async def on_new_request(self, context):
+    async def on_new_request(self, context: MiddlewareRequestHandlerContext) -> _AsyncRequest:
         return _AsyncRequest(self._ledger, context)

@@ -9,7 +9,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from packaging.requirements import Requirement
 
 from .cloud import CloudError, chosen_mode
-from .show import Table
+from .display import Table, checklist
+from .sandbox import ministack
 
 PROJECT = "momento-secrets-tutorial"
 _INSTALL = "run `make lab` again; in an editor, choose the Python of `.venv`"
@@ -17,17 +18,19 @@ _INSTALL = "run `make lab` again; in an editor, choose the Python of `.venv`"
 
 def preflight() -> Table:
     """One row for each thing needed: found or missing, and if missing the fix."""
-    rows = [
+    missing = _missing()
+    checks = [
         (
-            "Python 3.11, 3.12 or 3.13",
-            (3, 11) <= sys.version_info < (3, 14),
-            "run `make lab PYTHON=python3.12`",
+            "Python 3.11 or newer",
+            sys.version_info >= (3, 11),
+            "run `make lab PYTHON=python3.14`",
         ),
         (
             "the packages that the notebooks import",
-            not (missing := _missing()),
+            not missing,
             f"{', '.join(missing)}: {_INSTALL}",
         ),
+        ("MiniStack, which plays IAM in 06", ministack.installed(), ministack.how_to_install()),
         ("a free port on this machine", _can_listen(), "let your programs listen on 127.0.0.1"),
         (
             "TUTORIAL_CLOUD unset, or a mode we know",
@@ -35,14 +38,7 @@ def preflight() -> Table:
             "unset it for the sandbox, or set it to live",
         ),
     ]
-    return Table(
-        ("Needed", "Found", "What to do"),
-        [
-            (need, "✓" if found else "✗ missing", "nothing" if found else fix)
-            for need, found, fix in rows
-        ],
-        "Ready to start" if all(found for _, found, _ in rows) else "Something is missing",
-    )
+    return checklist(checks, "Ready to start", "Something is missing")
 
 
 def _missing() -> list[str]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .show import PlainError
+from .pattern.errors import PlainError
 
 MONTH = 30 * 24 * 3600  # seconds
+HOURS = MONTH / 3600
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,31 @@ SECRET_MONTH = Price(0.40, "secret and month, each replica counts", _SECRETS_MAN
 KEY_MONTH = Price(1.00, "customer managed key and month, in each region", _KMS, "2026-11-23")
 KEY_REQUEST = Price(0.03 / 10_000, "request to a customer managed key", _KMS, "2026-11-23")
 
+# What people forget: what stands around the calls. AWS's pages show some of these prices for a region that one chooses;
+# these are the ones of their examples in the United States. The hour of an endpoint was read in articles that quote it.
+_VPC = "https://aws.amazon.com/vpc/pricing/"
+_PRIVATELINK = "https://aws.amazon.com/privatelink/pricing/"
+NAT_HOUR = Price(0.045, "NAT gateway and hour, one in each zone", _VPC, "2026-09-20")
+NAT_GB = Price(0.045, "GB through a NAT gateway", _VPC, "2026-09-20")
+ENDPOINT_HOUR = Price(0.01, "interface endpoint, zone and hour", _PRIVATELINK, "2026-06-01")
+ENDPOINT_GB = Price(0.01, "GB through an interface endpoint", _PRIVATELINK, "2026-11-25")
+TRAIL_EVENT = Price(
+    2.00 / 100_000,
+    "event in a further copy of CloudTrail's; the first copy is free",
+    "https://aws.amazon.com/cloudtrail/pricing/",
+    "2026-11-25",
+)
+LAMBDA_GB_SECOND = Price(
+    0.0000166667,
+    "GB and second of a Lambda function (x86)",
+    "https://aws.amazon.com/lambda/pricing/",
+    "2026-11-25",
+)
+BYTES_PER_CALL = 4_000  # request, answer and headers, TLS on a connection that is kept: an estimate
+
 # Secrets Manager's quota of GetSecretValue in a region; its source says "up to 10,000 per second".
 QUOTA_PER_SECOND = 10_000
+DESCRIBE_QUOTA_PER_SECOND = 40_000  # that of DescribeSecret, since March 2025
 QUOTA_SOURCE = "https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"
 
 # The ways of caching that cost differently. The library's time to live is drawn at each refresh, uniformly between
@@ -47,7 +71,7 @@ class PricingError(PlainError, ValueError):
 class Fleet:
     """Processes, or Lambda environments, that read secrets. Each request reads every secret once.
 
-    Requests are spread evenly over the processes and over time. `lifetime` and `ttl` are in seconds. Raises
+    Requests are spread evenly over the processes and over time; at random they make fewer calls. `lifetime` and `ttl` are in seconds. Raises
     `PricingError` for a number that can't be.
     """
 
@@ -99,34 +123,83 @@ class Fleet:
         return self.lives * self.secrets * self.fetches_per_life
 
     @property
+    def describes_per_month(self) -> float:
+        """Calls of DescribeSecret: the library makes one for each refresh, the other ways none."""
+        refreshes = self.lives * self.secrets * self.fetches_per_life
+        return refreshes if self.way == AWS_LIBRARY else 0
+
+    @property
     def calls_per_month(self) -> float:
-        """Calls of all kinds: with the library, a DescribeSecret for each refresh too."""
-        describes = (
-            self.lives * self.secrets * self.fetches_per_life if self.way == AWS_LIBRARY else 0
-        )
-        return self.gets_per_month + describes
+        """Calls of all kinds, those that AWS refuses included."""
+        return self.gets_per_month + self.describes_per_month
 
     @property
     def dollars_per_month(self) -> float:
         return sum(self.bill().values())
 
     def bill(self) -> dict[str, float]:
-        """Dollars per month, by what they are for."""
+        """Dollars per month, by what they are for. Calls beyond the quotas are refused, and left out."""
         regions = 1 + self.replicas
+        gets = min(self.gets_per_month, QUOTA_PER_SECOND * MONTH)
+        describes = min(self.describes_per_month, DESCRIBE_QUOTA_PER_SECOND * MONTH)
         bill = {
-            "API calls": self.calls_per_month * API_CALL.amount,
+            "API calls": (gets + describes) * API_CALL.amount,
             "keeping the secrets": self.secrets * regions * SECRET_MONTH.amount,
         }
         if self.customer_key:
-            bill["customer managed key"] = (
-                regions * KEY_MONTH.amount + self.gets_per_month * KEY_REQUEST.amount
-            )
+            bill["customer managed key"] = regions * KEY_MONTH.amount + gets * KEY_REQUEST.amount
         return bill
 
     @property
     def share_of_quota(self) -> float:
         """GetSecretValue calls per second as a part of the region's quota, averaged; above 1 AWS throttles."""
         return self.gets_per_month / MONTH / QUOTA_PER_SECOND
+
+
+@dataclass(frozen=True)
+class Around:
+    """What stands around a fleet's calls, and is billed elsewhere. All of it is off by default.
+
+    `nat_gateways` and `endpoint_zones` count one for each availability zone. With both, the calls go through the endpoint.
+    `trail_copies` are CloudTrail's beyond the free one. `extension_megabytes` is the memory that a Lambda function gets for
+    an extension, `busy_seconds` how long all its environments work in a month. Raises `PricingError`.
+    """
+
+    nat_gateways: int = 0
+    endpoint_zones: int = 0
+    trail_copies: int = 0
+    extension_megabytes: int = 0
+    busy_seconds: float = MONTH
+
+    def __post_init__(self) -> None:
+        _check("nat_gateways", self.nat_gateways, 0, 10, whole=True)
+        _check("endpoint_zones", self.endpoint_zones, 0, 10, whole=True)
+        _check("trail_copies", self.trail_copies, 0, 10, whole=True)
+        _check("extension_megabytes", self.extension_megabytes, 0, 10_240, whole=True)
+        _check("busy_seconds", self.busy_seconds, 0, 1_000_000 * MONTH)
+
+    def bill(self, fleet: Fleet) -> dict[str, float]:
+        """Dollars per month, by what they are for."""
+        gigabytes = fleet.calls_per_month * BYTES_PER_CALL / 1e9
+        through_nat = gigabytes if self.nat_gateways and not self.endpoint_zones else 0
+        through_endpoint = gigabytes if self.endpoint_zones else 0
+        return {
+            "NAT gateways": self.nat_gateways * HOURS * NAT_HOUR.amount
+            + through_nat * NAT_GB.amount,
+            "endpoint": self.endpoint_zones * HOURS * ENDPOINT_HOUR.amount
+            + through_endpoint * ENDPOINT_GB.amount,
+            "CloudTrail": fleet.calls_per_month * self.trail_copies * TRAIL_EVENT.amount,
+            "extension": self.extension_megabytes
+            / 1_024
+            * self.busy_seconds
+            * LAMBDA_GB_SECOND.amount,
+        }
+
+
+def endpoint_pays_from(zones: int = 1) -> float:
+    """From how many calls a month an endpoint in so many zones is cheaper than a NAT gateway that is there anyway."""
+    saved_per_call = (NAT_GB.amount - ENDPOINT_GB.amount) * BYTES_PER_CALL / 1e9
+    return zones * HOURS * ENDPOINT_HOUR.amount / saved_per_call
 
 
 def break_even(fleet: Fleet) -> float:

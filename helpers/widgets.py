@@ -11,9 +11,18 @@ import ipywidgets
 from IPython.display import display
 
 from .charts import cost_lines
-from .fault_lab import TROUBLES, Outcome
-from .pricing import MONTH, NO_CACHE, WAYS, Fleet, PricingError, break_even, throttled_from
-from .show import Note, Table, dollars
+from .display import Note, Table, dollars
+from .experiments.fault_lab import TROUBLES, Outcome
+from .pricing import (
+    MONTH,
+    NO_CACHE,
+    WAYS,
+    Around,
+    Fleet,
+    PricingError,
+    break_even,
+    throttled_from,
+)
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -149,6 +158,52 @@ def draw_costs(**values: Any) -> str:
     )
 
 
+def forgotten_panel(fleet: Fleet) -> Panel:
+    """What stands around the calls of this fleet, all of it off at first; the table follows."""
+    style, layout = {"description_width": "16em"}, {"width": "98%"}
+
+    def slider(description: str, most: int, step: int = 1) -> ipywidgets.IntSlider:
+        return ipywidgets.IntSlider(
+            description=description,
+            max=most,
+            step=step,
+            style=style,
+            layout=layout,
+            continuous_update=False,
+        )
+
+    controls = {
+        "nat_gateways": slider("zones with a NAT gateway", 3),
+        "endpoint_zones": slider("zones with an endpoint", 3),
+        "trail_copies": slider("further copies of CloudTrail", 3),
+        "extension_megabytes": slider("MB for a Lambda extension", 512, 64),
+    }
+    return Panel(
+        lambda **chosen: forgotten_table(fleet, {"as chosen": Around(**chosen)})._repr_html_(),
+        controls,
+        "A panel of sliders: NAT gateways, endpoints, copies of CloudTrail, an extension's memory.",
+    )
+
+
+def forgotten_table(fleet: Fleet, around: Mapping[str, Around]) -> Table:
+    """Dollars a month: the fleet's own, and for each row what stands around its calls."""
+    parts = list(Around().bill(fleet))
+    rows = []
+    for name, one in around.items():
+        bill = one.bill(fleet)
+        total = fleet.dollars_per_month + sum(bill.values())
+        rows.append(
+            (
+                name,
+                dollars(fleet.dollars_per_month),
+                *(dollars(bill[part]) for part in parts),
+                dollars(total),
+            )
+        )
+    columns = ("Around it", "Secrets Manager", *parts, "Sum")
+    return Table(columns, rows, f"Dollars a month, {fleet.calls_per_month:,.0f} calls")
+
+
 def cost_table(fleets) -> Table:
     """One row for each fleet: what it calls and costs in a month."""
     rows = [
@@ -179,7 +234,7 @@ def cost_table(fleets) -> Table:
 def _in_words(naive: Fleet) -> str:
     return (
         f"Without a cache, calls cost more than keeping the secret from {break_even(naive):,.3g} requests per second on; "
-        f"AWS throttles from {throttled_from(naive):,.0f} on."
+        f"AWS throttles from {throttled_from(naive):,.0f} on, and calls that it refuses are not billed here."
     )
 
 
@@ -201,6 +256,6 @@ def lab_panel(outcomes: Mapping[str, Mapping[str, Outcome]]) -> Panel:
         return f"<p>{escape(said)}</p>{table._repr_html_()}"
 
     slider = ipywidgets.SelectionSlider(
-        options=list(troubles), description="Trouble", layout={"width": "98%"}
+        options=list(troubles), description="Failure", layout={"width": "98%"}
     )
     return Panel(draw, {"title": slider}, f"A slider over {len(troubles)} troubles")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 _THIN = "\N{NARROW NO-BREAK SPACE}"  # only measured durations have it before the unit: the sanitizer file knows it
@@ -26,14 +26,6 @@ def dollars(amount: float) -> str:
 def masked(secret: str) -> str:
     """What may be shown of a secret: its length."""
     return f"<hidden, {len(secret)} characters>"
-
-
-class PlainError(Exception):
-    """An error whose message is one sentence for a person, with cause and fix; a notebook shows only that."""
-
-    # IPython calls this instead of printing its own traceback.
-    def _render_traceback_(self) -> list[str]:
-        return [f"✗ {self}"]
 
 
 class Table:
@@ -73,6 +65,17 @@ class Table:
         lines = [[_text(cell) for cell in row] for row in (self.columns, *self.rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+
+def checklist(checks: Iterable[tuple[str, bool | None, str]], if_all: str, if_not: str) -> Table:
+    """A row for each check: what is needed, was it found, and if not what to do; the caption is one of the two.
+
+    Where it can't be found out, found is None: that counts as neither.
+    """
+    signs = {True: "✓", False: "✗ missing", None: "? not asked"}
+    rows = [(need, signs[found], "nothing" if found else cure) for need, found, cure in checks]
+    ready = all(sign != signs[False] for _, sign, _ in rows)
+    return Table(("Needed", "Found", "What to do"), rows, if_all if ready else if_not)
 
 
 class Note:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from .cloud import Cloud
+from ..cloud import Cloud
+from ..ledger import is_error
 
 THREADS = 32
 OPERATIONS = 3_200
@@ -46,7 +47,7 @@ def run_drill(
     """Do the operations from 32 threads, publish the messages from another, and rotate ten times meanwhile.
 
     `operate` and `publish` take a number and answer as Momento does; an exception and an answer with an error code are
-    failures. `step` is told how it stands after each rotation.
+    failures. `step` gets a line of progress after each rotation.
     """
     drill, started = Drill(name), time.perf_counter()
 
@@ -83,6 +84,6 @@ def run_drill(
 
 def _succeeds(operation: Callable[[int], object], number: int) -> bool:
     try:
-        return not hasattr(operation(number), "error_code")
+        return not is_error(operation(number))
     except Exception:
         return False

@@ -1,4 +1,4 @@
-"""Measure ways of doing the same: how long, how many calls, what on the day that it goes wrong.
+"""The contest of the ways to read a secret: how long, how many calls, what on the day that it goes wrong.
 
 Counts come from the ledger and are exact. A delay is added where threads must meet while a call is under way; it is
 said wherever it is used.
@@ -6,28 +6,23 @@ said wherever it is used.
 
 from __future__ import annotations
 
-import gc
 import re
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from .cloud import Cloud
-from .show import Table, duration
+from ..cloud import Cloud
+from ..display import Table, duration
+from ..timing import OVERLAP, THREADS, Read, at_once, latencies, percentile
 
-THREADS = 32
 READERS = 4  # at the expiry of a copy
-OVERLAP = 0.2  # seconds added to each call, so that threads which start together really overlap
 OUTAGE, DENIED = "InternalServiceError", "AccessDeniedException"
 BASE = "boto3"  # what every reader of Secrets Manager has installed anyway
-
-Read = Callable[[], str]
 
 
 @dataclass(frozen=True)
@@ -55,61 +50,6 @@ class Result:
 
     def hit(self, quantile: float) -> float:
         return percentile(self.hits, quantile)
-
-
-def percentile(values: Sequence[float], quantile: float) -> float:
-    """The value below which this part (0 to 1) of the values lies, the nearest one that occurs."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(quantile * len(ordered)))]
-
-
-def latencies(read: Read, seconds: float = 0.1, least: int = 5, most: int = 5_000) -> list[float]:
-    """Time reads, for this long or until there are enough.
-
-    A read that is over in less than 20 microseconds is timed in batches of 32, each giving its mean, as reading the
-    clock would take as long as the read.
-    """
-    taken: list[float] = []
-    batch = 32 if _time_of(read, 1) < 20e-6 else 1
-    end = time.perf_counter() + seconds
-    with _no_garbage_collection():
-        while len(taken) < least or (len(taken) < most and time.perf_counter() < end):
-            taken.append(_time_of(read, batch))
-    return taken
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """As `timeit` does: what is measured is the read, not the sweep that it happens to set off."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-def _time_of(read: Read, times: int) -> float:
-    started = time.perf_counter()
-    for _ in range(times):
-        read()
-    return (time.perf_counter() - started) / times
-
-
-def at_once(read: Read, threads: int = THREADS) -> list[object]:
-    """Call `read` from this many threads, all released at the same moment; the results, or the exceptions raised."""
-    barrier = threading.Barrier(threads)
-
-    def wait_and_read(_) -> object:
-        barrier.wait()
-        try:
-            return read()
-        except Exception as error:
-            return error
-
-    with _no_garbage_collection(), ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(wait_and_read, range(threads)))
 
 
 def calls_when_cold(cloud: Cloud, way: Way, threads: int) -> int:
@@ -186,7 +126,7 @@ def after_failures(
     for read in readers.values():
         read()
     time.sleep(ttl + 0.05)
-    outcomes = {}
+    outcomes: dict[tuple[str, str], str] = {}
     for error in errors:
         cloud.add_fault("aws", error=error, message="set in the sandbox")
         try:
@@ -204,7 +144,9 @@ def _outcome(cloud: Cloud, read: Read) -> str:
             read()
         except Exception:
             return "raises"
-        time.sleep(0.05)  # a refresh in the background asks a moment later
+        end = time.monotonic() + 0.5  # a refresh in the background asks a moment later
+        while not page.calls and time.monotonic() < end:
+            time.sleep(0.01)
     return "serves the old value" if page.count() else "does not ask"
 
 
@@ -214,9 +156,12 @@ def extra_megabytes(package: str) -> float:
         return 0.0
     names = _closure(package) - _closure(BASE)
     files = [
-        file for name in names for file in distribution(name).files or [] if file.suffix != ".pyc"
+        Path(file.locate())
+        for name in names
+        for file in distribution(name).files or []
+        if file.suffix != ".pyc"
     ]
-    return sum(path.stat().st_size for file in files if (path := file.locate()).is_file()) / 1e6
+    return sum(path.stat().st_size for path in files if path.is_file()) / 1e6
 
 
 def _closure(package: str) -> set[str]:
@@ -276,7 +221,7 @@ def contest_table(results: Sequence[Result]) -> Table:
         f"Of {READERS} readers, waited at expiry",
         "After an error",
         "Revocation",
-        "Extra MB",
+        "Extra size",
     )
     rows = [
         (
@@ -288,8 +233,8 @@ def contest_table(results: Sequence[Result]) -> Table:
             "–" if result.waited_at_expiry is None else str(result.waited_at_expiry),
             result.on_error,
             result.on_revocation,
-            f"{result.megabytes:.1f}",
+            f"{result.megabytes:.1f}\u202fMB",
         )
         for result in results
     ]
-    return Table(columns, rows, "The contest, on this machine, in this run")
+    return Table(columns, rows, "The contest, in this run")

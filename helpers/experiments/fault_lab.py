@@ -1,6 +1,6 @@
-"""A fault lab: everything that can happen to a secret, and what each way of reading it makes of that.
+"""A fault lab: sixteen things that can happen to a secret, and how each way of reading it reacts.
 
-Every trouble has a secret of its own, whose copies are all warmed at the start, so that they grow old together.
+Every trouble has a secret of its own. All copies are made at the start, so that they expire together.
 """
 
 from __future__ import annotations
@@ -14,20 +14,24 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .cloud import TAGS, Cloud
-from .show import Table
+from ..cloud import TAGS, Cloud
+from ..display import Table
+from ..ledger import error_code, is_error
 
 WORKS, OLD_COPY, REFUSED = "works", "old copy", "refused"
 SLOW, HANGS = 0.2, 3.0  # seconds that an answer takes longer
 
 Read = Callable[[], str]
+Happen = Callable[
+    [Cloud, Any, str], object
+]  # is given the cloud, boto3's client, and the secret's name
 
 
 class Trouble(NamedTuple):
     """What happens to the secret `name`, the right thing to do then, and why."""
 
     title: str
-    happen: Callable[[Cloud, Any, str], None]
+    happen: Happen
     right: str
     why: str
 
@@ -37,16 +41,14 @@ class Outcome(NamedTuple):
     text: str
 
 
-def _fault(operation: str = "*", service: str = "aws", **what) -> Callable[[Cloud, Any, str], None]:
-    return lambda cloud, client, name: cloud.add_fault(service, operation, **what)
-
-
-def _new_value(**value) -> Callable[[Cloud, Any, str], None]:
-    return lambda cloud, client, name: client.put_secret_value(SecretId=name, **value)
+def _fault(
+    operation: str = "*", service: str = "aws", *, delay: float = 0.0, error: str = ""
+) -> Happen:
+    return lambda cloud, client, name: cloud.add_fault(service, operation, delay=delay, error=error)
 
 
 def _with_line_break(cloud: Cloud, client: Any, name: str) -> None:
-    client.put_secret_value(SecretId=name, SecretString=f"{cloud.issue_api_key()}\n")
+    client.put_secret_value(SecretId=name, SecretString=cloud.issue_api_key() + "\n")
 
 
 def _label_moved_back(cloud: Cloud, client: Any, name: str) -> None:
@@ -69,46 +71,49 @@ TROUBLES = [
         "throttling",
         _fault(error="ThrottlingException"),
         OLD_COPY,
-        "Too many ask; the token is good.",
+        "Too many calls at once; the token is still good.",
     ),
     Trouble(
-        "HTTP 500", _fault(error="InternalServiceError"), OLD_COPY, "The service is ill, not you."
+        "HTTP 500",
+        _fault(error="InternalServiceError"),
+        OLD_COPY,
+        "The failure is on AWS's side; the token is still good.",
     ),
     Trouble(
         "connection refused",
         _fault(error="CONNECTION_REFUSED"),
         OLD_COPY,
-        "Nobody there: ask later.",
+        "Secrets Manager can't be reached: ask again later.",
     ),
     Trouble(
         "connection dropped half way",
         _fault(error="CONNECTION_DROPPED"),
         OLD_COPY,
-        "Half an answer is none: ask later.",
+        "Half an answer is no answer: ask again later.",
     ),
     Trouble(
         "AWS credentials expired",
         _fault(error="ExpiredTokenException"),
         OLD_COPY,
-        "You can't ask until they are renewed, which says nothing about whether you may.",
+        "You can't ask until they are renewed. That doesn't mean that you have lost the permission.",
     ),
     Trouble(
         "access denied",
         _fault(error="AccessDeniedException"),
         REFUSED,
-        "Somebody has taken the permission away: an old copy would outlive it.",
+        "Somebody has revoked the permission: an old copy would outlive it.",
     ),
     Trouble(
         "KMS refuses to decrypt",
         _fault("GetSecretValue", error="DecryptionFailure"),
         REFUSED,
-        "Disabling the key is how a secret is shut: it should take effect.",
+        "Disabling the KMS key is a way to close a secret, so it should take effect.",
     ),
     Trouble(
         "scheduled for deletion",
         lambda cloud, client, name: client.delete_secret(SecretId=name, RecoveryWindowInDays=7),
         REFUSED,
-        "The recovery window is there for somebody to notice. Only a reader that fails does.",
+        "The recovery window gives people time to notice, and they notice only if readers fail.",
     ),
     Trouble(
         "deleted",
@@ -116,17 +121,19 @@ TROUBLES = [
             SecretId=name, ForceDeleteWithoutRecovery=True
         ),
         REFUSED,
-        "It is gone on purpose, or by a mistake that should be seen.",
+        "It was deleted on purpose, or by a mistake that should be noticed.",
     ),
     Trouble(
         "replaced by JSON",
-        _new_value(SecretString='{"MOMENTO_API_KEY": "..."}'),
+        lambda cloud, client, name: client.put_secret_value(
+            SecretId=name, SecretString='{"MOMENTO_API_KEY": "..."}'
+        ),
         OLD_COPY,
-        "A slip in the console: the last good token still works, so use it and say what is wrong.",
+        "A slip in the console: the last good token still works, so use it and report what is wrong.",
     ),
     Trouble(
         "replaced by binary",
-        _new_value(SecretBinary=b"..."),
+        lambda cloud, client, name: client.put_secret_value(SecretId=name, SecretBinary=b"..."),
         OLD_COPY,
         "The same slip in another form.",
     ),
@@ -134,19 +141,19 @@ TROUBLES = [
         "a new token with a line break",
         _with_line_break,
         WORKS,
-        "White space is never part of a key: take it off.",
+        "White space is never part of a key: strip it.",
     ),
     Trouble(
         "label moved to a revoked key",
         _label_moved_back,
         REFUSED,
-        "The secret says so, and Momento says no: nothing here can mend it, and it must be seen.",
+        "The secret holds a key that Momento refuses: no reader can fix that, so it must fail visibly.",
     ),
     Trouble(
         "Momento away",
         _fault("Get", "momento", error="UNAVAILABLE"),
         REFUSED,
-        "The token is good and nobody takes it: Momento's SDK retries, then tells you.",
+        "The token is good, but Momento can't be reached: its SDK retries, then returns an error.",
     ),
 ]
 
@@ -158,7 +165,7 @@ def run_lab(
     ttl: float,
     step: Callable[[str], None] = lambda title: None,
 ) -> dict[str, dict[str, Outcome]]:
-    """Let every trouble happen to every way; outcomes by trouble and way.
+    """Cause every trouble for every way; returns the outcomes by trouble and way.
 
     `ways` make a reader of a named secret whose copy lives `ttl` seconds; `use` takes what a reader gave to Momento and
     returns its answer. Faults are cleared and secrets deleted at the end.
@@ -231,7 +238,7 @@ def lab_table(outcomes: Mapping[str, Mapping[str, Outcome]]) -> Table:
 
 
 def right_ones(outcomes: Mapping[str, Mapping[str, Outcome]], way: str) -> int:
-    """In how many troubles this way did the right thing."""
+    """The number of troubles in which this way did the right thing."""
     return sum(outcomes[trouble.title][way].kind == trouble.right for trouble in TROUBLES)
 
 
@@ -261,18 +268,18 @@ class _Attempt(NamedTuple):
     failed_calls: int = 0
 
 
-def _attempt(cloud: Cloud, read: Read, use: Callable[[str], object]) -> _Attempt:
+def _attempt(cloud: Cloud, read: Read, use: Callable[[str], Any]) -> _Attempt:
     with cloud.ledger.page("one trouble") as page:
         try:
             token = read()
         except Exception as error:
-            return _Attempt(error=_name_of(error))
+            return _Attempt(error=error_code(error.__cause__ or error))
     failed_calls = len(page.calls) - page.count(outcome="ok")
     try:
         answer = use(token)
     except Exception as error:
-        return _Attempt(error=f"then {_name_of(error)}")
-    if hasattr(answer, "error_code"):
+        return _Attempt(error=f"then {error_code(error.__cause__ or error)}")
+    if is_error(answer):
         return _Attempt(error=f"then {answer.error_code.name}")
     return _Attempt(token, failed_calls=failed_calls)
 
@@ -283,11 +290,3 @@ def _judged(attempt: _Attempt, copy: str, value: str | None) -> Outcome:
         return Outcome(REFUSED, attempt.error)
     old = attempt.token == copy and (attempt.failed_calls or copy != value)
     return Outcome(OLD_COPY, OLD_COPY) if old else Outcome(WORKS, WORKS)
-
-
-def _name_of(error: BaseException) -> str:
-    """The error's code if it has one, else its class; of the first cause, if there is one."""
-    error = error.__cause__ or error
-    if isinstance(error, ClientError):
-        return error.response["Error"]["Code"]
-    return type(error).__name__
