@@ -1,0 +1,8 @@
+# %% with white space
+my_answer = " DescribeSecret\n"
+
+# %% taken from the ledger
+my_answer = cached.calls[0].operation
+
+# %% put together
+my_answer = "".join(["Describe", "Secret"])

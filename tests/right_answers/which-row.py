@@ -1,0 +1,12 @@
+# %% with capitals
+my_choice = "CacheTools"
+
+# %% with white space
+my_choice = " cachetools\n"
+
+# %% looked up
+my_choice = next(
+    one.name
+    for one in results[3:]
+    if one.calls_of_many == one.cold_calls and one.on_revocation == "seen"
+)
