@@ -1,30 +1,54 @@
-"""An AWS Lambda function that counts visits in Momento Cache: everything that lasts is made once, when the file loads.
+"""An AWS Lambda function that counts visits in Momento Cache. What lasts is made once, when the file loads.
 
-Environment: SECRET_NAME, CACHE_NAME, MOMENTO_ENDPOINT. Permissions: secretsmanager:GetSecretValue and
-secretsmanager:DescribeSecret on that secret. Packages: momento, aws-secretsmanager-caching.
+A warm function outlives rotations of its token: when Momento refuses the one that it holds, it reads the secret again.
+
+Environment: SECRET_NAME, CACHE_NAME, MOMENTO_ENDPOINT. Permission: secretsmanager:GetSecretValue on that secret.
+Packages: momento, and the folder `helpers/pattern`; `make lambda` puts all into a zip.
 """
 
 import os
+import time
+from contextlib import suppress
 from datetime import timedelta
 
 import boto3
-from aws_secretsmanager_caching import SecretCache
 from momento import CacheClient, Configurations, CredentialProvider
 from momento.responses import CacheIncrement
 
-CACHE_NAME = os.environ["CACHE_NAME"]
+from helpers.pattern.shared_client import SharedClient
+from helpers.pattern.token_source import TokenSource, TokenUnavailable
 
-secrets = SecretCache(client=boto3.client("secretsmanager"))
-token = secrets.get_secret_string(os.environ["SECRET_NAME"]).strip()
-cache_client = CacheClient(
-    Configurations.Lambda.latest(),
-    CredentialProvider.from_api_key_v2(token, os.environ["MOMENTO_ENDPOINT"]),
-    default_ttl=timedelta(minutes=10),
-)
+CACHE_NAME, MOMENTO_ENDPOINT = os.environ["CACHE_NAME"], os.environ["MOMENTO_ENDPOINT"]
+
+
+def make_cache_client(token):
+    credentials = CredentialProvider.from_api_key_v2(token, MOMENTO_ENDPOINT)
+    return CacheClient(Configurations.Lambda.latest(), credentials, timedelta(minutes=10))
+
+
+# Lambda freezes the process between two invocations, and a monotonic clock may stand still meanwhile.
+source = TokenSource(boto3.client("secretsmanager"), os.environ["SECRET_NAME"], clock=time.time)
+caches = SharedClient(source, make_cache_client)
 
 
 def handler(event, context):
-    answer = cache_client.increment(CACHE_NAME, f"visits/{event['user']}")
+    answer = caches.call(lambda cache: cache.increment(CACHE_NAME, f"visits/{event['user']}"))
     if isinstance(answer, CacheIncrement.Error):
         raise RuntimeError(f"Momento answered {answer.error_code.name}")
     return {"visits": answer.value}
+
+
+def start_over():
+    caches.reset()
+    source.reset()
+
+
+if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+    # What is read now is in the snapshot, and in all that start from it. So nothing is, and what somebody adds is dropped.
+    from snapshot_restore_py import register_after_restore, register_before_snapshot
+
+    register_before_snapshot(start_over)
+    register_after_restore(start_over)
+else:
+    with suppress(TokenUnavailable):  # the first invocation asks again, and says what is wrong
+        source.get()

@@ -1,72 +1,227 @@
-"""An AWS Lambda function that rotates a Momento API key: Secrets Manager calls it four times for each rotation.
+"""An AWS Lambda function that rotates a Momento API key. Secrets Manager calls it four times for each rotation.
 
-The next key lies in a secret of its own, which only this function may read: a person or a job that may create keys at
-Momento puts it there. Setting: NEXT_KEY_SECRET, MOMENTO_ENDPOINT. Permissions: GetSecretValue, DescribeSecret,
-PutSecretValue and UpdateSecretVersionStage on the secret, GetSecretValue on the next key's. Packages: momento.
+Environment: MOMENTO_ENDPOINT and CACHE_NAME, to try the next key with a read; NEXT_KEY_SECRET, the secret that holds it.
+Permissions: DescribeSecret, GetSecretValue, PutSecretValue and UpdateSecretVersionStage on the secret that is rotated,
+GetSecretValue on the other. Packages: momento, and the folder `helpers/pattern`; `make lambda` puts all into a zip.
+
+The contract: https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
 """
 
+import json
 import os
 from datetime import timedelta
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 import boto3
 from momento import CacheClient, Configurations, CredentialProvider
-from momento.responses import ListCaches
+from momento.responses import CacheGet
 
-client = boto3.client("secretsmanager")
+from helpers.pattern.errors import PlainError
+from helpers.pattern.tokens import check
+
+sm = boto3.client("secretsmanager")
+
+
+class RotationError(PlainError):
+    """The rotation can't go on. The message is a sentence with cause and fix, and holds no key."""
 
 
 def handler(event, context):
-    steps = {
-        "createSecret": create_secret,
-        "setSecret": set_secret,
-        "testSecret": test_secret,
-        "finishSecret": finish_secret,
-    }
+    secret, version, step = (event.get(it) for it in ("SecretId", "ClientRequestToken", "Step"))
+    if not (secret and version and step in STEPS):
+        raise RotationError(
+            f"This is no event of a rotation (its Step is {step!r}): call RotateSecret, "
+            f"and Secrets Manager invokes this function with the steps {', '.join(STEPS)}."
+        )
+    described = sm.describe_secret(SecretId=secret)
+    if not described.get("RotationEnabled"):
+        raise RotationError(
+            f"{described['Name']} has no rotation: call RotateSecret with the ARN of this function."
+        )
+    its_labels = described.get("VersionIdsToStages", {}).get(version, [])
+    if "AWSCURRENT" in its_labels and step != "finishSecret":
+        return "is current already"
+    if not {"AWSCURRENT", "AWSPENDING"} & set(its_labels):
+        raise RotationError(
+            f"Version {version} of {described['Name']} is not pending: this rotation was given up, so start another."
+        )
+    return STEPS[step](event)
+
+
+def create_secret(event):
+    """Give the pending version its value. It was made without one; if it has one, an earlier attempt got this far."""
     secret, version = event["SecretId"], event["ClientRequestToken"]
-    return steps[event["Step"]](secret, version)
+    if read(secret, VersionId=version, VersionStage="AWSPENDING") is not None:
+        return "has its key already"  # if it is none, testSecret says so
+    current = read(secret, VersionStage="AWSCURRENT")
+    if not current:
+        raise RotationError(
+            "The secret holds no key yet: put its first one there yourself, then rotate."
+        )
+    key = next_key(secret, version)
+    if key in (current, read(secret, VersionStage="AWSPREVIOUS")):
+        raise RotationError(
+            "The next key is spent: the secret that is rotated holds it already. "
+            f"Put a new key into {os.environ['NEXT_KEY_SECRET']}."
+        )
+    try_it(key)  # before it is stored, as the value of a version can't be changed
+    # An event has a RotationToken where the secret is another account's, or a role is assumed: it must be passed on.
+    origin = {"RotationToken": event["RotationToken"]} if event.get("RotationToken") else {}
+    try:
+        sm.put_secret_value(
+            SecretId=secret,
+            ClientRequestToken=version,
+            SecretString=key,
+            VersionStages=["AWSPENDING"],
+            **origin,
+        )
+    except sm.exceptions.ResourceExistsException:
+        return "has its key already"  # an earlier attempt stored one, and the read above did not see it yet
+    return "has its key"
 
 
-def create_secret(secret, version):
-    """Store the next key as AWSPENDING. Each step may be called again after a failure, so look first."""
-    if "AWSPENDING" in labels(secret).get(version, []):
-        return "was pending already"
-    key = client.get_secret_value(SecretId=os.environ["NEXT_KEY_SECRET"])["SecretString"].strip()
-    client.put_secret_value(
-        SecretId=secret, ClientRequestToken=version, SecretString=key, VersionStages=["AWSPENDING"]
-    )
-    return "pending"
-
-
-def set_secret(secret, version):
-    """Nothing to do: Momento accepts a key from the moment it was created."""
+def set_secret(event):
+    """Nothing to do: Momento knows its keys."""
     return "nothing to set"
 
 
-def test_secret(secret, version):
-    """Use the pending key, before anybody else does."""
-    key = client.get_secret_value(SecretId=secret, VersionId=version, VersionStage="AWSPENDING")[
-        "SecretString"
-    ]
-    provider = CredentialProvider.from_api_key_v2(key, os.environ["MOMENTO_ENDPOINT"])
-    with CacheClient(Configurations.Lambda.latest(), provider, timedelta(minutes=1)) as momento:
-        answer = momento.list_caches()
-    if isinstance(answer, ListCaches.Error):
-        raise RuntimeError(f"Momento answered {answer.error_code.name}")
+def test_secret(event):
+    """Use the pending key as the services will, before they do."""
+    try:
+        try_it(pending_key(event))
+    except PlainError as error:
+        raise RotationError(
+            f"{error} If that is for good, take the label off the pending version and start another rotation: "
+            f"aws secretsmanager update-secret-version-stage --secret-id {event['SecretId']} "
+            f"--version-stage AWSPENDING --remove-from-version-id {event['ClientRequestToken']}"
+        ) from None
     return "accepted by Momento"
 
 
-def finish_secret(secret, version):
-    """Move AWSCURRENT to the new version; AWSPREVIOUS moves to the old one by itself."""
+def finish_secret(event):
+    """Move AWSCURRENT. AWSPREVIOUS moves by itself, and Secrets Manager takes AWSPENDING off."""
+    secret, version = event["SecretId"], event["ClientRequestToken"]
     (current,) = [one for one, its in labels(secret).items() if "AWSCURRENT" in its]
     if current != version:
-        client.update_secret_version_stage(
+        check(pending_key(event))  # what is no key must not become the current one
+        sm.update_secret_version_stage(
             SecretId=secret,
             VersionStage="AWSCURRENT",
             MoveToVersionId=version,
             RemoveFromVersionId=current,
         )
-    return "current"
+    if KEY_MANAGER in os.environ:
+        revoke_keys(secret, but={version, *(one for one, its in labels(secret).items() if its)})
+    return "is current"
+
+
+STEPS = {
+    "createSecret": create_secret,
+    "setSecret": set_secret,
+    "testSecret": test_secret,
+    "finishSecret": finish_secret,
+}
+
+
+def read(secret, **which):
+    """The value of a version of this secret, without white space around it; None if there is none. Bytes are no key."""
+    try:
+        answer = sm.get_secret_value(SecretId=secret, **which)
+    except sm.exceptions.ResourceNotFoundException:
+        return None
+    return answer.get("SecretString", answer.get("SecretBinary", "")).strip()
 
 
 def labels(secret):
-    return client.describe_secret(SecretId=secret)["VersionIdsToStages"]
+    return sm.describe_secret(SecretId=secret).get("VersionIdsToStages", {})
+
+
+def pending_key(event):
+    version = event["ClientRequestToken"]
+    key = read(event["SecretId"], VersionId=version, VersionStage="AWSPENDING")
+    if key is None:
+        raise RotationError(
+            f"The pending version {version} has no value: createSecret comes first."
+        )
+    return key
+
+
+def try_it(key):
+    """One read of the cache with this key. Raises a `PlainError`, which says why, if it can't serve."""
+    if check(key).name != "v2":
+        raise RotationError("The key is not a v2 API key, as the services expect: make such a one.")
+    provider = CredentialProvider.from_api_key_v2(key, os.environ["MOMENTO_ENDPOINT"])
+    with CacheClient(Configurations.Lambda.latest(), provider, timedelta(minutes=1)) as momento:
+        answer = momento.get(os.environ["CACHE_NAME"], "rotation")
+    if isinstance(answer, CacheGet.Error):
+        code = answer.error_code.name
+        meaning = MEANINGS.get(code, "it can't be asked now, so Secrets Manager tries again")
+        raise RotationError(f"Momento answers {code} to a read with the key: {meaning}.")
+
+
+MEANINGS = {
+    "AUTHENTICATION_ERROR": "the key was revoked, has expired, or was not copied whole",
+    "PERMISSION_ERROR": "the role of the key does not allow to read the cache in CACHE_NAME",
+    "NOT_FOUND_ERROR": "there is no cache of the name in CACHE_NAME",
+}
+
+
+# ---- Where the next key comes from, and who revokes the old one ----
+
+
+def next_key(secret, version):
+    """A person or a job has put it into NEXT_KEY_SECRET, and revokes the old one after the overlap."""
+    if KEY_MANAGER in os.environ:
+        return make_key(secret, version)
+    key = read(os.environ["NEXT_KEY_SECRET"])
+    if not key:
+        raise RotationError(f"There is no next key: put one into {os.environ['NEXT_KEY_SECRET']}.")
+    return key
+
+
+# Off by default. With this variable, the name of a secret that holds a key which may manage keys, and MOMENTO_ROLE_ID,
+# the role of the new ones, the function makes the keys itself. It revokes a key when its version has lost its last
+# label: the overlap is the time from one rotation to the next. Momento describes the API on a page that its site does
+# not list (August 2026), so ask Momento before you build on it:
+# https://docs.momentohq.com/platform/authentication/api-keys-http-api
+KEY_MANAGER = "MOMENTO_KEY_MANAGER_SECRET"
+
+
+def make_key(secret, version):
+    # Without an expiry: if rotations failed for long, the key in use would end.
+    wanted = {"role_id": os.environ["MOMENTO_ROLE_ID"], "expiry": "never"}
+    return call_momento("POST", "", {**wanted, "description": f"{secret} {version}"})["api_key"]
+
+
+def revoke_keys(secret, but):
+    """Revoke the keys that were made for versions of this secret, but for these versions."""
+    unneeded, page = [], "?limit=100"
+    while page:
+        answer = call_momento("GET", page)
+        for key in answer["key_info"]:
+            its_secret, _, its_version = key["description"].partition(" ")
+            if its_secret == secret and its_version not in but:
+                unneeded.append(key["key_id"])
+        more = answer.get("next_token")
+        page = f"?limit=100&next_token={quote(more)}" if more else ""
+    for key_id in unneeded:
+        call_momento("DELETE", f"/{quote(key_id)}")
+
+
+def call_momento(method, path, body=None):
+    url = os.environ.get("MOMENTO_KEYS_URL", "https://mga.registry.prod.a.momentohq.com")
+    headers = {"Authorization": read(os.environ[KEY_MANAGER]), "Content-Type": "application/json"}
+    data = json.dumps(body).encode() if body else None
+    try:
+        asked = Request(f"{url}/api-keys{path}", data, headers, method=method)
+        with urlopen(asked, timeout=10) as answer:
+            return json.load(answer)
+    except HTTPError as error:
+        if (method, error.code) == ("DELETE", 404):
+            return {}  # an earlier attempt revoked it
+        raise RotationError(
+            f"Momento answers {error.code} to {method} /api-keys: see whether the key in "
+            f"{os.environ[KEY_MANAGER]} may manage keys, and whether there is a role {os.environ['MOMENTO_ROLE_ID']}."
+        ) from None
