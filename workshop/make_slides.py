@@ -1,7 +1,8 @@
-"""`make slides`: the cells tagged `slide` of all notebooks, with their stored outputs, as slides in build/slides.
+"""`make slides`: what a teacher projects, in build/slides, made of the cells tagged `slide` with their stored outputs.
 
-They need no network: reveal.js is copied beside them. Pictures are put into the page. What the guide tells the teacher
-to say and ask stands in the speaker's view.
+A slide has a heading, one claim, and a table or a picture at most. All else, what a notebook says and what the guide
+tells the teacher to say and ask, stands in the speaker's view. The slides need no network: reveal.js is copied beside
+them, and pictures are put into the page.
 """
 
 from __future__ import annotations
@@ -9,55 +10,117 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+import yaml
+from bs4 import BeautifulSoup
 from nbconvert import SlidesExporter
 
 ROOT = Path(__file__).resolve().parent.parent
 REVEAL = ROOT / ".venv/reveal/node_modules/reveal.js"
 TARGET = ROOT / "build" / "slides"
+CLAIMS = yaml.safe_load((ROOT / "workshop/slides/claims.yaml").read_text(encoding="utf-8"))
+ROWS = 8
 LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 FOOTER = re.compile(r"\n\n\*\*(?:Back|Next):\*\*.*$")
+SENTENCE = re.compile(r"(?s)\A(.*?[.!?])(?:\s|\Z)")
 
 
 def deck() -> nbformat.NotebookNode:
-    """One notebook of all tagged cells: each is a slide, those of one notebook stand in a column."""
-    cells, notes = [], speaker_notes()
+    """One notebook of all slides: those of one notebook stand in a column, its speaker's notes with the first."""
+    notes = speaker_notes()
+    cells = []
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        tagged = [
-            cell
-            for cell in nbformat.read(path, as_version=4).cells
-            if "slide" in cell.metadata.get("tags", [])
+        number, notebook = path.stem[:2], nbformat.read(path, as_version=4)
+        title = f"{number} {notebook.cells[0].source.splitlines()[0].removeprefix('# ')}"
+        said = [
+            notes.get(title, ""),
+            _plain(notebook.cells[0].source),
+            _plain(notebook.cells[-1].source),
         ]
-        for number, cell in enumerate(tagged):
-            cell.id = f"{path.stem[:2]}-{number}"
-            cell.metadata["slideshow"] = {"slide_type": "subslide" if number else "slide"}
-            if cell.cell_type == "markdown":
-                cell.source = _for_a_slide(cell.source, path.stem)
-            elif "<img" in str(
-                cell.outputs
-            ):  # of a figure the picture, without the code that draws it
-                cell.metadata["transient"] = {"remove_source": True}
-        title = tagged[0].source.splitlines()[0].removeprefix(f"# {path.stem[:2]} ")
-        note = nbformat.v4.new_markdown_cell(notes[title], id=f"{path.stem[:2]}-notes")
-        note.metadata["slideshow"] = {"slide_type": "notes"}
-        cells += [tagged[0], note, *tagged[1:]]
+        for at, text in enumerate(slides_of(title, notebook)):
+            kind = "subslide" if at else "slide"
+            cells.append(_cell(text, f"{number}-{at}", kind))
+            if not at:
+                cells.append(_cell("\n\n".join(said), f"{number}-notes", "notes"))
     return nbformat.v4.new_notebook(
         cells=cells, metadata={"title": "A Momento token in AWS Secrets Manager"}
     )
 
 
+def slides_of(title: str, notebook: nbformat.NotebookNode) -> Iterator[str]:
+    """The slides of a notebook, as Markdown: its title, each tagged result, and what to take away."""
+    first, last = notebook.cells[0].source, notebook.cells[-1].source
+    knows = re.search(r"\*\*You will know\*\* (.*)", first)
+    yield _slide("#", title, _first_sentence(f"You will know {knows[1]}" if knows else ""))
+    heading = title
+    for cell in notebook.cells[1:-1]:
+        if cell.cell_type == "markdown":
+            heading = (re.findall(r"^#+ (.*)$", cell.source, re.M) or [heading])[-1]
+        elif "slide" in cell.metadata.get("tags", []):
+            shown = CLAIMS.get(cell.id, {})
+            pictures = [_picture_of(output, shown) for output in cell.outputs]
+            yield _slide("##", heading, shown.get("claim", ""), next(filter(None, pictures), ""))
+    summary = _plain(last.split("## Summary\n")[-1])
+    closing = CLAIMS.get(title[3:], {}).get("claim") or _first_sentence(summary)
+    yield _slide("##", "Take with you", closing)
+
+
 def speaker_notes() -> dict[str, str]:
     """What the guide has about each notebook, by the notebook's title."""
     guide = (ROOT / "workshop" / "README.md").read_text(encoding="utf-8")
-    sections = re.findall(r"^### \d\d (.*?)\n\n(.*?)(?=^##|\Z)", guide, re.M | re.S)
+    sections = re.findall(r"^### (\d\d .*?)\n\n(.*?)(?=^##|\Z)", guide, re.M | re.S)
     return {title: LINK.sub(r"\1", text) for title, text in sections}
 
 
-def _for_a_slide(text: str, notebook: str) -> str:
-    """Without the links to the next notebook, and with the number of this one before its title."""
-    return re.sub(r"\A# ", f"# {notebook[:2]} ", FOOTER.sub("", text))
+def _picture_of(output: nbformat.NotebookNode, shown: dict) -> str:
+    """The table or the picture of an output, as HTML without styles of its own; nothing for other outputs."""
+    found = BeautifulSoup(output.get("data", {}).get("text/html", ""), "html.parser")
+    if image := found.find("img"):
+        return str(image)
+    table = found.find("table")
+    return _fitted(table, shown) if table else ""
+
+
+def _fitted(table, shown: dict) -> str:
+    for part in table.find_all(True):
+        part.attrs.pop("style", None)
+    if caption := table.find("caption"):
+        caption.decompose()
+    body = [row for row in table.find_all("tr") if row.find("td")]
+    wanted = shown.get("rows")
+    kept = [
+        row for row in body if not wanted or row.find(["th", "td"]).get_text(strip=True) in wanted
+    ]
+    for row in body:
+        if row not in kept[: shown.get("most", ROWS)]:
+            row.decompose()
+    for row in table.find_all("tr") if "columns" in shown else []:
+        for at, cell in enumerate(row.find_all(["th", "td"])):
+            if at not in shown["columns"]:
+                cell.decompose()
+    return str(table)
+
+
+def _slide(level: str, heading: str, claim: str, picture: str = "") -> str:
+    return "\n\n".join(filter(None, (f"{level} {heading}", claim, picture)))
+
+
+def _cell(text: str, name: str, kind: str) -> nbformat.NotebookNode:
+    cell = nbformat.v4.new_markdown_cell(text, id=name)
+    cell.metadata["slideshow"] = {"slide_type": kind}
+    return cell
+
+
+def _plain(text: str) -> str:
+    return LINK.sub(r"\1", FOOTER.sub("", text)).strip()
+
+
+def _first_sentence(text: str) -> str:
+    found = SENTENCE.match(text.strip())
+    return found[1] if found else text.strip()
 
 
 def main() -> None:
@@ -66,10 +129,8 @@ def main() -> None:
     exporter = SlidesExporter(
         template_name="slides", extra_template_basedirs=[str(ROOT / "workshop")], embed_images=True
     )
-    exporter.reveal_url_prefix, exporter.reveal_theme = (
-        "reveal.js",
-        "white",
-    )  # white has its fonts beside it
+    exporter.reveal_url_prefix = "reveal.js"
+    exporter.reveal_theme = "white"  # it has its fonts beside it
     resources = {"metadata": {"path": str(ROOT / "notebooks"), "name": "A Momento token"}}
     page, _ = exporter.from_notebook_node(deck(), resources)
     TARGET.mkdir(parents=True, exist_ok=True)

@@ -17,67 +17,108 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import aiohttp
 import psutil
+import walls
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-CONFIG = HERE / "jupyterhub_config.py"
-NOTEBOOKS = ["00_start_here", "01_create_the_secret", "03_retrieve_it_naively"]
+NOTEBOOKS = [
+    next((ROOT / "notebooks").glob(f"??_{title}.ipynb")).stem
+    for title in ("start_here", "create_the_secret", "retrieve_it_naively")
+]
 # A machine that is too small should show in the figures, not as a failure.
-START_SECONDS, CELL_SECONDS = 600, 300
+START_SECONDS, CELL_SECONDS, HUB_AWAY_SECONDS = 600, 300, 60
+QUIET_SECONDS = 5
 
 
 class ClassError(Exception):
     """What a learner would have met."""
 
 
+class LostAnswer(Exception):
+    """The line broke while an answer was on its way."""
+
+
+@dataclass
+class Hub:
+    """A hub as a process. After `kill()` its learners' servers live on, and `start()` finds them."""
+
+    folder: Path
+    password: str
+    size: int
+    address: str
+    process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        log = self.folder / "hub.log"
+        log.touch(mode=0o600)
+        seen = log.stat().st_size
+        environment = {
+            **os.environ,
+            "CLASS_PASSWORD": self.password,
+            "CLASS_FOLDER": str(self.folder),
+            "CLASS_ADDRESS": self.address,
+            "CLASS_SIZE": str(self.size),
+            "CLASS_WITHOUT_WALLS": "we trust each other",  # where this isn't root
+        }
+        with log.open("a") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, HERE / "class_app.py"],
+                cwd=self.folder,
+                env=environment,
+                stdout=file,
+                stderr=file,
+            )
+        _wait_until_it_answers(self.process, self.address, log, seen)
+
+    def kill(self) -> None:
+        """As a crash would."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def end(self) -> None:
+        """As Ctrl-C does: it stops the learners' servers and its proxy."""
+        if self.process:
+            self.process.terminate()
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+
+
 @contextmanager
-def hub(folder: Path, password: str, size: int = 40) -> Iterator[str]:
-    """A hub on a free port of this machine, with its data in `folder`; its address. Raises ClassError with its log."""
-    address = f"http://127.0.0.1:{_free_port()}"
-    environment = {
-        **os.environ,
-        "CLASS_PASSWORD": password,
-        "CLASS_FOLDER": str(folder),
-        "CLASS_ADDRESS": address,
-        "CLASS_SIZE": str(size),
-    }
-    with (folder / "hub.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterhub", "-f", CONFIG],
-            cwd=folder,
-            env=environment,
-            stdout=log,
-            stderr=log,
-        )
+def hub(folder: Path, password: str, size: int = 40, scheme: str = "http") -> Iterator[Hub]:
+    """A hub on a free port of this machine, with its data in `folder`. Raises ClassError with its log."""
+    one = Hub(folder, password, size, f"{scheme}://127.0.0.1:{_free_port()}")
     try:
-        _wait_until_it_answers(process, address, folder / "hub.log")
-        yield address
+        one.start()
+        yield one
     finally:
-        process.terminate()  # it stops the learners' servers and its proxy
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        one.end()
+        if walls.possible():
+            walls.remove_accounts(folder.resolve() / "learners")
 
 
-def _wait_until_it_answers(process: subprocess.Popen, address: str, log: Path) -> None:
-    host, port = address.removeprefix("http://").split(":")
-    for _ in range(600):
+def _wait_until_it_answers(process: subprocess.Popen, address: str, log: Path, seen: int) -> None:
+    at = urlsplit(address)
+    for _ in range(10 * START_SECONDS):
         if process.poll() is not None:
             break
         with socket.socket() as probe:
-            if not probe.connect_ex((host, int(port))) and "is now running" in log.read_text():
-                return
+            listens = not probe.connect_ex((at.hostname, at.port))
+        if listens and "is now running" in log.read_text(errors="replace")[seen:]:
+            return
         time.sleep(0.1)
-    raise ClassError(log.read_text()[-2000:])
+    raise ClassError(log.read_text(errors="replace")[-2000:])
 
 
 def _free_port() -> int:
@@ -115,37 +156,59 @@ class Learner:
         """Have the server started, trying again while the hub says that too many start, and wait until it is ready."""
         url = f"{self.address}/hub/api/users/{self.name}/server"
         for _ in range(START_SECONDS):
-            async with self.session.post(url, headers=self._bearer) as answer:
-                if answer.status == 201:
+            try:
+                async with self.session.post(url, headers=self._bearer) as answer:
+                    if answer.status == 201:
+                        return
+                    # 400: it is on its way already; 404 and 503: the hub is away, and the proxy answers alone
+                    if answer.status not in (202, 429, 400, 404, 503):
+                        await _good(answer)
+                if await self.is_ready():
                     return
-                if answer.status not in (202, 429, 400):  # 400: it is on its way already
-                    await _good(answer)
-            if await self.is_ready():
-                return
+            except aiohttp.ClientConnectionError:
+                pass
             await asyncio.sleep(1)
         raise ClassError(f"{self.name}'s server did not start")
 
     async def is_ready(self) -> bool:
         url = f"{self.address}/hub/api/users/{self.name}"
         async with self.session.get(url, headers=self._bearer) as answer:
+            if "X-JupyterHub-Version" not in answer.headers:
+                return False  # the hub is away
             return (await _good(answer))["servers"].get("", {}).get("ready", False)
 
     async def stop(self) -> None:
+        """Have the server stopped; returns when it has ended."""
         url = f"{self.address}/hub/api/users/{self.name}/server"
-        async with self.session.delete(url, headers=self._bearer):
-            pass
+        for _ in range(START_SECONDS):
+            with suppress(aiohttp.ClientConnectionError):
+                async with self.session.delete(url, headers=self._bearer) as answer:
+                    if answer.status == 204:
+                        return
+            await asyncio.sleep(1)  # 202: it is stopping; all else: the hub is away
+        raise ClassError(f"{self.name}'s server did not stop")
 
     async def api(
         self, method: str, path: str, body: dict | None = None, of: str | None = None
     ) -> dict:
         """Ask the API of one's own server, or of that of another; raises ClassError for all answers but good ones."""
         url = f"{self.address}/user/{of or self.name}/api/{path}"
-        async with self.session.request(method, url, headers=self._bearer, json=body) as answer:
-            return await _good(answer)
+        for _ in range(HUB_AWAY_SECONDS):
+            try:
+                async with self.session.request(
+                    method, url, headers=self._bearer, json=body
+                ) as answer:
+                    # What comes from the proxy alone, while the hub starts again, lacks this header.
+                    if "X-JupyterHub-Version" in answer.headers and answer.status < 500:
+                        return await _good(answer)
+                    said = f"{answer.status} for {answer.url.path}"
+            except aiohttp.ClientConnectionError as error:
+                said = f"{type(error).__name__} for {path}"
+            await asyncio.sleep(1)
+        raise ClassError(f"{said}, for {HUB_AWAY_SECONDS} s")
 
-    @asynccontextmanager
-    async def opened(self, notebook: str) -> AsyncIterator[tuple[list[str], Kernel]]:
-        """The code cells of a notebook, and a kernel for it that ends afterwards."""
+    async def open(self, notebook: str) -> tuple[list[str], Kernel]:
+        """The code cells of a notebook, and a kernel for it."""
         path = f"notebooks/{notebook}.ipynb"
         content = (await self.api("GET", f"contents/{path}"))["content"]
         cells = [
@@ -153,56 +216,98 @@ class Learner:
         ]
         wanted = {"path": path, "name": path, "type": "notebook", "kernel": {"name": "python3"}}
         opened = await self.api("POST", "sessions", wanted)
-        try:
-            async with self.session.ws_connect(
-                f"{self.address}/user/{self.name}/api/kernels/{opened['kernel']['id']}/channels",
-                headers=self._bearer,
-                max_msg_size=0,
-            ) as channel:
-                yield cells, Kernel(channel)
-        finally:
-            await self.api("DELETE", f"sessions/{opened['id']}")
+        kernel = Kernel(self, opened["kernel"]["id"])
+        await kernel.connect()
+        return cells, kernel
 
     @property
     def _bearer(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"}
 
 
-@dataclass
 class Kernel:
-    """A kernel, spoken to as JupyterLab does."""
+    """A kernel, spoken to as JupyterLab does: when the line breaks, it connects again under the same session."""
 
-    channel: aiohttp.ClientWebSocketResponse
+    def __init__(self, learner: Learner, kernel_id: str) -> None:
+        self.learner, self.id, self.broke = learner, kernel_id, False
+        self.address = f"{learner.address}/user/{learner.name}/api/kernels/{kernel_id}/channels?session_id={uuid4().hex}"
+        self.channel: aiohttp.ClientWebSocketResponse | None = None
+
+    async def connect(self) -> None:
+        for _ in range(HUB_AWAY_SECONDS):
+            try:
+                async with asyncio.timeout(QUIET_SECONDS):  # a proxy that is ending answers nothing
+                    self.channel = await self.learner.session.ws_connect(
+                        self.address, headers=self.learner._bearer, max_msg_size=0
+                    )
+                return
+            except (aiohttp.ClientError, TimeoutError) as error:
+                said = f"{type(error).__name__}: {error}"
+                await asyncio.sleep(1)
+        raise ClassError(f"no way to the kernel: {said}")
+
+    async def _connect_again(self) -> None:
+        self.broke = True
+        await self.connect()
+
+    async def end(self) -> None:
+        await self.channel.close()
+        await self.learner.api("DELETE", f"kernels/{self.id}")
 
     async def run(self, code: str) -> str:
-        """Run a cell; what it printed. Raises ClassError for an error in it."""
+        """Run a cell; what it printed. Raises ClassError for an error in it.
+
+        If the line broke and no answer came, a learner sees that the kernel is idle, and runs the cell again.
+        """
+        self.broke = False
+        async with asyncio.timeout(CELL_SECONDS):
+            while True:
+                try:
+                    return await self._run(code)
+                except LostAnswer:
+                    continue
+
+    async def _run(self, code: str) -> str:
         request = await self._send(
             "execute_request",
             {"code": code, "silent": False, "store_history": True, "stop_on_error": True},
         )
         printed, ends = "", set()
-        async with asyncio.timeout(CELL_SECONDS):
-            while ends != {"execute_reply", "idle"}:  # they come on two channels, in any order
-                answer = await self._next(request)
-                kind, said = answer["msg_type"], answer["content"]
-                if kind == "execute_reply" and said["status"] != "ok":
-                    raise ClassError(f"{said.get('ename')}: {said.get('evalue')}")
-                if kind == "execute_reply" or said.get("execution_state") == "idle":
-                    ends.add("idle" if kind == "status" else kind)
-                printed += said.get("text", "") if kind == "stream" else ""
+        while ends != {"execute_reply", "idle"}:  # they come on two channels, in any order
+            answer = await self._next(request)
+            kind, said = answer["msg_type"], answer["content"]
+            if kind == "execute_reply" and said["status"] != "ok":
+                raise ClassError(f"{said.get('ename')}: {said.get('evalue')}")
+            if kind == "execute_reply" or said.get("execution_state") == "idle":
+                ends.add("idle" if kind == "status" else kind)
+            printed += said.get("text", "") if kind == "stream" else ""
         return printed
 
     async def _send(self, kind: str, content: dict) -> str:
         header = {"msg_id": uuid4().hex, "msg_type": kind, "version": "5.3"}
         header |= {"session": uuid4().hex, "username": "", "date": ""}
         message = {"channel": "shell", "header": header, "content": content}
-        await self.channel.send_json({**message, "parent_header": {}, "metadata": {}})
-        return header["msg_id"]
+        while True:
+            try:
+                await self.channel.send_json({**message, "parent_header": {}, "metadata": {}})
+                return header["msg_id"]
+            except ConnectionError:
+                await self._connect_again()
 
     async def _next(self, msg_id: str) -> dict:
-        """The next message that answers this one."""
+        """The next message that answers this one. What came while the line was broken, the server has kept."""
         while True:
-            answer = await self.channel.receive_json()
+            try:
+                came = await self.channel.receive(QUIET_SECONDS if self.broke else None)
+            except TimeoutError:
+                state = await self.learner.api("GET", f"kernels/{self.id}")
+                if state["execution_state"] == "idle":
+                    raise LostAnswer from None
+                continue
+            if came.type != aiohttp.WSMsgType.TEXT:
+                await self._connect_again()
+                continue
+            answer = json.loads(came.data)
             if answer["parent_header"].get("msg_id") == msg_id:
                 return answer
 
@@ -236,11 +341,12 @@ async def take_part(address: str, password: str, name: str) -> Lesson:
             await learner.start()
             lesson.start_s = time.monotonic() - began
             for notebook in NOTEBOOKS:
-                async with learner.opened(notebook) as (cells, kernel):
-                    for cell in cells:
-                        await kernel.run(cell)
-                    used = await asyncio.to_thread(megabytes_of, name)
-                    lesson.megabytes = max(lesson.megabytes, used)
+                cells, kernel = await learner.open(notebook)
+                for cell in cells:
+                    await kernel.run(cell)
+                used = await asyncio.to_thread(megabytes_of, name)
+                lesson.megabytes = max(lesson.megabytes, used)
+                await kernel.end()
             await learner.stop()
     except (ClassError, aiohttp.ClientError, TimeoutError, KeyError, TypeError) as error:
         lesson.trouble = f"{type(error).__name__}: {error}"
@@ -250,7 +356,7 @@ async def take_part(address: str, password: str, name: str) -> Lesson:
 def megabytes_of(name: str) -> float:
     """Memory of a learner's server, kernels and sandboxes; pages that processes share are divided among them (PSS)."""
     for process in psutil.process_iter(["cmdline"]):
-        if "jupyterhub.singleuser" not in (process.info["cmdline"] or []):
+        if str(HERE / "class_server.py") not in (process.info["cmdline"] or []):
             continue
         try:
             if process.environ().get("JUPYTERHUB_USER") != name:
@@ -263,10 +369,24 @@ def megabytes_of(name: str) -> float:
     return 0.0
 
 
-async def hold_class(address: str, password: str, learners: int) -> list[Lesson]:
-    return await asyncio.gather(
+async def hold_class(
+    address: str, password: str, learners: int, besides: Coroutine | None = None
+) -> list[Lesson]:
+    """All learners at once; `besides` happens meanwhile."""
+    happens = asyncio.create_task(besides) if besides else None
+    lessons = await asyncio.gather(
         *(take_part(address, password, f"learner-{number}") for number in range(1, learners + 1))
     )
+    if happens:
+        await happens
+    return lessons
+
+
+async def crash(one: Hub, after: float) -> None:
+    """Kill the hub after so many seconds, and start it again: `make class CRASH=90`."""
+    await asyncio.sleep(after)
+    one.kill()
+    await asyncio.to_thread(one.start)
 
 
 def summary(lessons: list[Lesson], seconds: float, busy: float) -> dict[str, float]:
@@ -297,9 +417,13 @@ def table(figures: dict[str, float]) -> str:
 def main() -> int:
     learners = int(os.environ.get("LEARNERS", "20"))
     password = uuid4().hex
-    with tempfile.TemporaryDirectory() as folder, hub(Path(folder), password, learners) as address:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        hub(Path(folder), password, learners) as one,
+    ):
         began, _ = time.monotonic(), psutil.cpu_percent()
-        lessons = asyncio.run(hold_class(address, password, learners))
+        kill = crash(one, float(os.environ["CRASH"])) if os.environ.get("CRASH") else None
+        lessons = asyncio.run(hold_class(one.address, password, learners, kill))
         figures = summary(lessons, time.monotonic() - began, psutil.cpu_percent() / 100)
         (ROOT / "build").mkdir(exist_ok=True)
         shutil.copy(Path(folder, "hub.log"), ROOT / "build" / "class.log")

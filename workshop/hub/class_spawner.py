@@ -1,86 +1,120 @@
-"""Each learner's server: a process on this machine, in a folder of the learner's own, with limits."""
+"""Each learner's server: a process on this machine, under an account and in a folder of the learner's own, with limits."""
 
 from __future__ import annotations
 
-import itertools
-import random
-import resource
+import asyncio
+import os
+import pwd
 import shutil
-import socket
 import tempfile
 from pathlib import Path
 
-import nbformat
-from jupyterhub.spawner import SimpleLocalProcessSpawner
-
-ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("notebooks", "helpers")  # helpers to be read; what is imported is the installed one
-WORKSPACES = ROOT / ".venv" / "workspaces"
-LIMITS = {
-    resource.RLIMIT_DATA: 2 * 1024**3,  # bytes of memory for each process
-    resource.RLIMIT_NOFILE: 4096,
-    resource.RLIMIT_CORE: 0,  # a dump would hold tokens
-}
-# A server's port is chosen seconds before the server has it. Ports that the system gives out by itself are taken by
-# somebody else's program in that time, now and then, when a whole class starts; so these lie below them.
-_LOW, _HIGH = 20_000, 30_000
-_PORTS = (_LOW + number % (_HIGH - _LOW) for number in itertools.count(random.randrange(_HIGH)))
+import walls
+from class_place import Place, free_port
+from class_push import change_files
+from jupyterhub.spawner import LocalProcessSpawner, set_user_setuid
+from traitlets import Unicode
 
 
-class ClassSpawner(SimpleLocalProcessSpawner):
-    """All servers run under the account that started the hub: see README.md for what that means."""
+class ClassSpawner(LocalProcessSpawner):
+    """With walls, where the hub is root; without, all servers run under the account that started the hub."""
+
+    class_folder = Unicode(config=True, help="where the class is kept")
+    # A server that is asked to end tells its kernels; one that computes doesn't listen, and is ended by its account.
+    interrupt_timeout, term_timeout, kill_timeout = 1, 1, 1
+    # A port of a server that died is soon anybody's: until the hub looks, it would send the learner's browser there.
+    poll_interval = 1
+    sockets = ""
+
+    @property
+    def place(self) -> Place:
+        return Place(Path(self.class_folder))
+
+    @property
+    def home(self) -> Path:
+        return self.place.learners / self.user.name
+
+    @property
+    def account(self) -> pwd.struct_passwd | None:
+        return walls.account(self.user.name, self.place.learners) if walls.possible() else None
 
     def make_preexec_fn(self, name):
-        change_folder = super().make_preexec_fn(name)
+        one = self.account
+        if one is None:
+            return walls.into_the_walls(lambda: os.chdir(self.home), name)
+        return walls.into_the_walls(set_user_setuid(one.pw_name), one.pw_name, one.pw_uid)
 
-        def preexec() -> None:
-            change_folder()
-            for limit, value in LIMITS.items():
-                _, most = resource.getrlimit(limit)
-                value = value if most == resource.RLIM_INFINITY else min(value, most)
-                resource.setrlimit(limit, (value, value))
+    def user_env(self, env):
+        sockets = {
+            "JUPYTER_RUNTIME_DIR": self.sockets,
+            "TUTORIAL_PROGRESS": str(self.home / ".progress.jsonl"),
+        }
+        user = self.account.pw_name if self.account else self.user.name
+        return {
+            **env,
+            **sockets,
+            "USER": user,
+            "LOGNAME": user,
+            "HOME": str(self.home),
+            "SHELL": "/bin/sh",
+        }
 
-        return preexec
+    async def start(self):
+        """Give the learner their files, and start the server on a port that is really its own."""
+        if (
+            self.account
+        ):  # of a server that was on its way when the hub crashed, nobody knows any more
+            await asyncio.to_thread(walls.end_processes, self.account)
+        trouble = await asyncio.to_thread(change_files, "give", self.place, self.user.name)
+        if trouble:
+            raise OSError(f"The files of {self.user.name} can't be written: {trouble}")
+        self.sockets = self._folder_for_sockets()
+        self.port = free_port()
+        # Not the hub's own output: what a learner writes there would reach the teacher's terminal.
+        with self.place.log(self.user.name).open("ab") as log:
+            self.popen_kwargs = {"stdout": log, "stderr": log}
+            address = await super().start()
+        while (owner := listener(self.port)) is None and await self.poll() is None:
+            await asyncio.sleep(0.2)
+        if owner != (self.account.pw_uid if self.account else os.getuid()):
+            await self.stop(now=True)
+            raise OSError(
+                f"Port {self.port} is not that of the server of {self.user.name}: start it again."
+            )
+        return address
+
+    async def run_post_stop_hook(self):
+        """However the server ended, by its learner's own hand too: what they left running ends, and its sockets go."""
+        if self.account:
+            await asyncio.to_thread(walls.end_processes, self.account)
+        shutil.rmtree(self.sockets, ignore_errors=True)
+
+    def get_state(self):
+        return {**super().get_state(), "sockets": self.sockets}
+
+    def load_state(self, state):
+        super().load_state(state)
+        self.sockets = state.get("sockets", "")
+
+    def _folder_for_sockets(self) -> str:
+        """Kernels speak over sockets in this folder instead of ports, five for each, which clash and are open to all.
+
+        The name of such a socket may have some 100 characters, so the folder isn't the learner's own.
+        """
+        folder = tempfile.mkdtemp(prefix="class-", dir="/tmp")
+        if self.account:
+            os.chown(folder, self.account.pw_uid, self.account.pw_gid)
+        return folder
 
 
-def make_template(folder: Path) -> Path:
-    """What each learner gets a copy of. Its notebooks have no outputs: nobody guesses with the answer below the cell."""
-    shutil.rmtree(folder, ignore_errors=True)
-    ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "created_by_*")
-    for part in PARTS:
-        shutil.copytree(ROOT / part, folder / part, ignore=ignored)
-    for path in folder.glob("notebooks/*.ipynb"):
-        notebook = nbformat.read(path, as_version=4)
-        for cell in notebook.cells:
-            if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = [], None
-        nbformat.write(notebook, path)
-    if WORKSPACES.exists():
-        shutil.copytree(WORKSPACES, folder / ".jupyter" / "lab" / "workspaces")
-    return folder
-
-
-def prepare(template: Path, spawner: ClassSpawner) -> None:
-    """Before a server starts: a copy of the template, where there is none yet, a port, and a folder for its kernels.
-
-    Kernels speak over sockets in that folder instead of ports, five for each, which clash as the server's would. The
-    name of such a socket may have some 100 characters, so the folder isn't the learner's own.
-    """
-    home = Path(spawner.home_dir)
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for part in template.iterdir():
-        if not (home / part.name).exists():
-            shutil.copytree(part, home / part.name)
-    spawner.port = next(port for port in _PORTS if _is_free(port))
-    sockets = tempfile.mkdtemp(prefix="class-", dir="/tmp")
-    spawner.environment = {**spawner.environment, "JUPYTER_RUNTIME_DIR": sockets}
-
-
-def tidy_up(spawner: ClassSpawner) -> None:
-    """After a server has stopped: remove the folder for its kernels."""
-    shutil.rmtree(spawner.environment.get("JUPYTER_RUNTIME_DIR", ""), ignore_errors=True)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+def listener(port: int) -> int | None:
+    """Whose process listens on this port of the loopback address; None if there is none."""
+    try:
+        lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    except OSError:  # no Linux: then there are no walls either
+        return os.getuid()
+    for line in lines:
+        fields = line.split()
+        if fields[1] == f"0100007F:{port:04X}" and fields[3] == "0A":
+            return int(fields[7])
+    return None

@@ -1,0 +1,89 @@
+"""`python workshop/make_plans.py`: write the plans' times into README.md beside this file.
+
+A notebook takes the minutes that its first cell says, whatever its number; so a plan is a list of titles, and what is
+between them. Run it after a notebook has got another number or other minutes; a test compares.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+
+HERE = Path(__file__).resolve().parent
+GUIDE = HERE / "README.md"
+HEAD = "| from | minutes | what | how |\n|---|---|---|---|\n"
+# A notebook's title, or what else there is with its minutes; and how it is done.
+PLANS = {
+    "Half a day": [
+        (
+            ("Welcome; everybody opens the first notebook", 10),
+            "hands up: who has seen a secret in a log?",
+        ),
+        ("Start here", "together, on the projector"),
+        ("Create the secret", "each, then the exercise"),
+        ("Retrieve it naively", "each"),
+        ("Cache it on the client", "each, the contest together"),
+        (("Break", 10), "save first; shut down the kernels"),
+        ("Reuse your clients", "each"),
+        ("Count the cost", "you move the sliders, they tell you to what"),
+        ("Lock it down", "in pairs"),
+        (("Break", 15), "away from the screens"),
+        ("Rotate without downtime", "the drill together"),
+        ("Survive failures", "in pairs"),
+        (
+            ("Slack", 20),
+            "for what took longer; else second exercises, or *Go live* on the projector",
+        ),
+        (
+            ("What will you change on Monday? Then [feedback](feedback.md)", 15),
+            "three who like to say it, then all on paper",
+        ),
+    ],
+    "An hour and a half": [
+        (("Welcome; everybody opens the first notebook", 5), "hands up"),
+        ("Start here", "together"),
+        ("Create the secret", "each, the exercise if there is time"),
+        ("Retrieve it naively", "each"),
+        ("Cache it on the client", "each, the contest together"),
+        (("Slack", 25), "for what took longer; else the drill and the fault lab, from the slides"),
+        (("[Feedback](feedback.md)", 5), "on paper"),
+    ],
+}
+
+
+def notebooks() -> dict[str, tuple[str, int]]:
+    """For each title the link to its notebook, and its minutes."""
+    known = {}
+    for path in sorted((HERE.parent / "notebooks").glob("*.ipynb")):
+        first = nbformat.read(path, as_version=4).cells[0].source
+        title = first.splitlines()[0].removeprefix("# ")
+        minutes = re.search(r"\*\*Time:\*\* (\d+) minutes", first)[1]
+        known[title] = (f"[{path.stem[:2]} {title}](../notebooks/{path.name})", int(minutes))
+    return known
+
+
+def plan(name: str) -> str:
+    """A plan as Markdown, heading and table."""
+    known, clock, lines = notebooks(), 0, []
+    for part, how in PLANS[name]:
+        what, minutes = known[part] if isinstance(part, str) else part
+        lines.append(f"| {clock // 60}:{clock % 60:02} | {minutes} | {what} | {how} |\n")
+        clock += minutes
+    return f"## {name}: {clock} minutes\n\n{HEAD}{''.join(lines)}"
+
+
+def with_plans(guide: str) -> str:
+    for name in PLANS:
+        guide = re.sub(
+            rf"^## {name}: \d+ minutes\n\n(\|.*\n)+",
+            lambda _, name=name: plan(name),
+            guide,
+            flags=re.M,
+        )
+    return guide
+
+
+if __name__ == "__main__":
+    GUIDE.write_text(with_plans(GUIDE.read_text(encoding="utf-8")), encoding="utf-8")
