@@ -1,0 +1,39 @@
+"""The web book's settings, for Sphinx. `make book` builds it; make_book.py lays out what is built."""
+
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+project = html_title = "A Momento token in AWS Secrets Manager"
+author = "the contributors"
+version = release = PROJECT["version"]
+
+extensions = ["myst_nb", "sphinx_copybutton"]
+exclude_patterns = ["README.md"]  # index.md includes parts of it
+suppress_warnings = ["myst.header"]  # a part of README begins at its second level
+nb_execution_mode = "off"  # what is stored is what nbval compares with a run
+myst_enable_extensions: list[str] = []  # a dollar sign is a dollar sign
+myst_heading_anchors = 4
+
+html_theme = "sphinx_book_theme"
+html_static_path = ["_static"]
+html_favicon = "_static/icon.svg"
+templates_path = ["_templates"]
+html_css_files = ["book.css"]
+html_js_files = [("pricing.js", {"defer": "defer"}), ("panels.js", {"defer": "defer"})]
+html_copy_source = False
+html_context = {"default_mode": "auto"}
+html_show_copyright = html_show_sphinx = False
+html_theme_options = {
+    "repository_url": PROJECT["urls"]["Repository"],
+    "repository_branch": "HEAD",
+    "use_repository_button": True,
+    "use_download_button": False,  # a notebook needs its helpers: Binder and the repository have both
+    "launch_buttons": {"binderhub_url": "https://mybinder.org", "notebook_interface": "jupyterlab"},
+    "navbar_persistent": [],  # the search stands beside the contents
+    "home_page_in_toc": True,
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
