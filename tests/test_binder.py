@@ -20,6 +20,7 @@ from test_notebooks import LINK
 
 WORKSPACE = json.loads((ROOT / "binder/workspace.json").read_text())
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(os.name == "nt", reason="Binder runs Linux; its scripts are shell scripts"),
     pytest.mark.timeout(240),
 ]
@@ -48,6 +49,7 @@ def test_repo2docker_finds_every_part(project):
     assert 'R2D_ENTRYPOINT="${REPO_DIR}/binder/start"' in said
 
 
+@pytest.mark.again
 def test_its_scripts_open_the_arranged_workspace_in_a_new_environment(project, tmp_path):
     uv = Path(sys.executable).with_name("uv")
     new = tmp_path / "env"

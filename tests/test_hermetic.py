@@ -82,11 +82,13 @@ def run(command: list[str], environment: dict[str, str]) -> subprocess.Completed
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.slow
 def test_no_python_socket_leaves_the_machine_and_no_real_credential_is_used(learner):
     done = run([sys.executable, "-c", SESSION], learner)
     assert done.stdout == "hermetic\n", done.stderr
 
 
+@pytest.mark.slow
 def test_it_all_works_where_only_the_loopback_interface_exists(learner):
     """This covers gRPC too, whose sockets Python doesn't see."""
     if not shutil.which("unshare") or run(["unshare", "-rn", "true"], learner).returncode:

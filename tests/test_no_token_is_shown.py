@@ -11,7 +11,7 @@ from momento import CacheClient, Configurations
 from names import SECRET_NAME
 
 from helpers.cloud import ApiKey
-from helpers.tokens import TokenError, check
+from helpers.pattern.tokens import TokenError, check
 
 WRONG = {
     "a line break": "{}\n",
@@ -41,7 +41,7 @@ def test_an_error_never_repeats_the_token(cloud, wrong):
 
 def test_nothing_shows_it(cloud, caplog, capfd):
     caplog.set_level(logging.DEBUG)
-    for name in ("botocore", "boto3", "urllib3"):  # at DEBUG these do: notebook 02 teaches it
+    for name in ("botocore", "boto3", "urllib3"):  # at DEBUG these do: notebook 06 teaches it
         logging.getLogger(name).setLevel(logging.INFO)
     token = boto3.client("secretsmanager").get_secret_value(SecretId=SECRET_NAME)["SecretString"]
     revoked = cloud.issue_api_key()
@@ -59,6 +59,6 @@ def test_nothing_shows_it(cloud, caplog, capfd):
 
 
 def test_the_scan_would_find_it(cloud):
-    key = str(cloud.api_key)
+    key = cloud.api_key.reveal()
     assert [piece for piece in pieces(key) if piece in f"the key is {key[5:40]}"]
     assert not [piece for piece in pieces(key) if piece in repr(ApiKey(key))]

@@ -47,4 +47,16 @@ def test_a_mode_that_does_not_exist_is_named(monkeypatch):
 
 def test_a_python_of_another_version_is_named(monkeypatch):
     monkeypatch.setattr(module.sys, "version_info", (3, 10, 0))
-    assert "make lab PYTHON=python3.12" in repr(preflight())
+    assert "make lab PYTHON=python3.14" in repr(preflight())
+
+
+def test_a_newer_python_is_welcome(monkeypatch):
+    monkeypatch.setattr(module.sys, "version_info", (3, 15, 0))
+    assert repr(preflight()).startswith("Ready to start")
+
+
+def test_ministack_that_is_missing_is_named_with_the_command(monkeypatch, tmp_path):
+    monkeypatch.setattr(module.ministack, "FOLDER", tmp_path)
+    shown = repr(preflight())
+    assert shown.startswith("Something is missing")
+    assert f"-m pip install --upgrade --no-deps --require-hashes --target {tmp_path}" in shown

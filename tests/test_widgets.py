@@ -48,6 +48,7 @@ def test_the_panel_has_a_plain_form_with_chart_and_table():
     assert bundle["text/plain"].startswith("A panel of sliders")
 
 
+@pytest.mark.slow
 def test_every_control_has_a_name_and_a_range_that_the_model_takes():
     panel = cost_panel()
     for control in panel._controls.values():
@@ -84,6 +85,7 @@ def test_a_bad_value_gets_a_sentence(bad):
 def test_throttling_is_said_in_the_table_and_in_words():
     html = draw_costs(**{**GOOD, "requests_per_second": 50_000.0})
     assert "throttled" in html and re.search(r"500\.00%", html)
+    assert "$129,600.40" in html and "$648,000" not in html  # 10,000 calls a second, not 50,000
 
 
 def test_the_progress_bar_counts_and_goes(capsys):

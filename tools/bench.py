@@ -1,59 +1,54 @@
-"""`make bench`: the ways of notebook 04 and the pattern of 07 side by side, as a table and as build/bench.json.
+"""`make bench`: the ways of notebook 03 side by side, as a table and as build/bench.json.
 
 Beside them stands the memory of what Binder runs: JupyterLab alone, and with the kernel and sandbox of a notebook.
 
-The ways are taken from notebook 04 itself, from its cells tagged `ways`, so that what is measured is what is read.
+The ways are taken from notebook 03 itself, from its cells tagged `ways`, so that what is measured is what is read.
 Times on a shared machine vary from run to run; compare the ratios. Nothing here asserts a time.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
+import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import boto3
 import nbformat
 import psutil
+from botocore.exceptions import ClientError
 from jupyter_client import BlockingKernelClient
 from lab_server import lab_server
-from names import SECRET_NAME
 
 from helpers.cloud import Cloud, connect
-from helpers.measure import (
-    THREADS,
-    Read,
-    Way,
-    calls_when_cold,
-    latencies,
-    percentile,
-    reads_across_expiry,
-)
-from helpers.show import Table
-from helpers.token_source import TokenSource
+from helpers.display import Table
+from helpers.experiments.contest import Way, calls_when_cold, reads_across_expiry
+from helpers.pattern.token_source import TokenSource, TokenUnavailable
+from helpers.sandbox.api_keys import new_api_key
+from helpers.timing import THREADS, Read, latencies, percentile
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVIEST = ROOT / "notebooks" / "02_lock_it_down.ipynb"  # it loads MiniStack
-NOTEBOOK = ROOT / "notebooks" / "04_cache_it_on_the_client.ipynb"
+SECRET_NAME = "tutorial/momento-api-key"  # as in the notebooks
+HEAVIEST = ROOT / "notebooks" / "06_lock_it_down.ipynb"  # it loads MiniStack
+NOTEBOOK = ROOT / "notebooks" / "03_cache_it_on_the_client.ipynb"
 ROUNDS = 5  # the ways take turns, so that a busy moment of the machine hits all of them
 SLOW = 1e-3  # seconds
 
 
 def ways_of_the_notebook(cloud: Cloud) -> list[Way]:
-    """Run the tagged cells of notebook 04 and return its list of ways."""
+    """Run the tagged cells of notebook 03 and return its list of ways."""
     names: dict[str, Any] = {"cloud": cloud, "SECRET_NAME": SECRET_NAME}
     for cell in nbformat.read(NOTEBOOK, as_version=4).cells:
         if "ways" in cell.metadata.get("tags", []):
             exec(compile(cell.source, NOTEBOOK.name, "exec"), names)
     return names["WAYS"]
-
-
-def production_pattern(ttl: int) -> Read:
-    return TokenSource(boto3.client("secretsmanager"), SECRET_NAME, ttl=ttl).get
 
 
 def row(name: str, metric: str, value: float, unit: str) -> dict[str, Any]:
@@ -129,6 +124,96 @@ def _megabytes(pid: int) -> float:
     return round(sum(getattr(part, "pss", part.uss) for part in parts) / 1e6, 1)
 
 
+def pattern_rows() -> list[dict[str, Any]]:
+    """How the pattern behaves when Secrets Manager doesn't: each with the bound that it has to keep."""
+    return [
+        row("token_source", "calls_in_60_s_throttled", *most_calls_when_throttled()),
+        row("token_source", "longest_wait_while_it_hangs", longest_wait_while_it_hangs(), "s"),
+        row("token_source", "exit_while_a_read_hangs", exit_while_a_read_hangs(), "s"),
+    ]
+
+
+class Throttled:
+    """A Secrets Manager that says "not now", and counts how often."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def get_secret_value(self, *, SecretId: str, VersionStage: str) -> dict[str, Any]:
+        self.calls += 1
+        raise ClientError({"Error": {"Code": "ThrottlingException"}}, "GetSecretValue")
+
+
+def most_calls_when_throttled(sources: int = 1_000, seconds: int = 60) -> tuple[float, str]:
+    """Of a fleet of sources that are all read ten times a second: the calls of the one that makes most, and the mean's."""
+    logging.getLogger("helpers.pattern.token_source").setLevel(
+        logging.ERROR
+    )  # a thousand would say so
+    now = [0.0]
+    fleet = []
+    for _ in range(sources):
+        service = Throttled()
+        source = TokenSource(
+            service, "s", clock=lambda: now[0], in_background=lambda work: work(), timeout=0
+        )
+        fleet.append((service, source))
+    while now[0] < seconds:
+        for _, source in fleet:
+            with suppress(TokenUnavailable):
+                source.get()
+        now[0] += 0.1
+    calls = [service.calls for service, _ in fleet]
+    return max(calls), f"calls at most, {sum(calls) / sources:.1f} in the mean"
+
+
+def longest_wait_while_it_hangs(patience: float = 0.5) -> float:
+    """Of a reader whose copy may be served, with that patience, in seconds."""
+    hangs = threading.Event()
+
+    class Hanging:
+        def get_secret_value(self, *, SecretId: str, VersionStage: str) -> dict[str, Any]:
+            hangs.wait()
+            return {"SecretString": new_api_key(), "VersionId": "1"}
+
+    now = [0.0]
+    source = TokenSource(Hanging(), "s", patience=patience, clock=lambda: now[0])
+    hangs.set()
+    source.get()
+    hangs.clear()
+    now[0] += 301  # nobody has read it for longer than its TTL
+    waited = []
+    for _ in range(20):
+        started = time.perf_counter()
+        source.get()
+        waited.append(time.perf_counter() - started)
+        now[0] += waited[-1]
+    hangs.set()
+    return round(max(waited), 3)
+
+
+EXIT = """
+import time
+from helpers.pattern.token_source import TokenSource, TokenUnavailable
+class Hanging:
+    def get_secret_value(self, *, SecretId, VersionStage):
+        time.sleep(60)
+try:
+    TokenSource(Hanging(), "s").get(timeout=0.1)
+except TokenUnavailable:
+    print("the end", flush=True)
+"""
+
+
+def exit_while_a_read_hangs() -> float:
+    """Seconds from the last line of a program to the end of its process."""
+    with subprocess.Popen([sys.executable, "-c", EXIT], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        started = time.perf_counter()
+        process.wait(120)
+        return round(time.perf_counter() - started, 3)
+
+
 def with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each row with its ratio to the best, which is the lowest, of its metric; None where the best is 0 and it isn't."""
     best = {
@@ -149,8 +234,9 @@ def main() -> None:
     cloud = connect()
     cloud.ensure_secret(SECRET_NAME)
     ways = ways_of_the_notebook(cloud)
-    ways.append(Way("token_source", production_pattern, expires=True))
-    rows = with_ratios(hit_rows(ways) + call_rows(cloud, ways) + expiry_rows(ways) + memory_rows())
+    rows = with_ratios(
+        hit_rows(ways) + call_rows(cloud, ways) + expiry_rows(ways) + pattern_rows() + memory_rows()
+    )
     cloud.close()
     target = ROOT / "build" / "bench.json"
     target.parent.mkdir(exist_ok=True)

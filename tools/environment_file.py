@@ -1,4 +1,4 @@
-"""Write environment.yml from the lock: `python tests/environment_file.py`; `make lock` runs it."""
+"""Write environment.yml from the lock: `python tools/environment_file.py`; `make lock` runs it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 HEAD = """\
-# The same environment for conda users, made by `make lock` from requirements.txt. Then: pip install --no-deps -e .
+# The same environment for conda users, made by `make lock` from requirements.txt. Then: bash binder/postBuild
 name: momento-secrets-tutorial
 channels:
   - conda-forge

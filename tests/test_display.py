@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers.charts import bars_side_by_side, cost_lines, latency_dots, stacked_bars
-from helpers.show import Note, Table, dollars, duration, masked
+from helpers.display import Note, Table, dollars, duration, masked
 
 
 @pytest.mark.parametrize(

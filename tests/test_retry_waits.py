@@ -1,0 +1,152 @@
+"""The longest waits as computed, against botocore's own attempts and pauses on a clock that only they move."""
+
+from __future__ import annotations
+
+import json
+import random
+from types import SimpleNamespace
+
+import boto3
+import botocore.endpoint
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+from botocore.retries.standard import ExponentialBackoff
+from names import SECRET_NAME
+
+from helpers.exercises import check_timeouts
+from helpers.experiments.retry_waits import longest_waits
+
+CONNECT, READ = 0.4, 0.6
+RETRIES = [
+    None,
+    {"mode": "standard"},
+    {"mode": "legacy"},
+    {"mode": "adaptive"},
+    {"total_max_attempts": 1},
+    {"total_max_attempts": 2},
+    {"max_attempts": 0},
+    {"max_attempts": 3},
+    {"mode": "legacy", "total_max_attempts": 8},
+    {"mode": "standard", "total_max_attempts": 12},  # long enough for the ceiling of a pause
+]
+
+
+class Clock:
+    now = 0.0
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    """All that botocore sleeps for a retry goes here, and sleeps no time."""
+    clock = Clock()
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    monkeypatch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=sleep))
+    return clock
+
+
+def draw(monkeypatch, number: float) -> None:
+    """What botocore draws at random, for "legacy" and for the others."""
+    monkeypatch.setattr(random, "random", lambda: number)
+    defaults = list(ExponentialBackoff.__init__.__defaults__)
+    assert sum(map(callable, defaults)) == 1
+    drawn = tuple((lambda: number) if callable(one) else one for one in defaults)
+    monkeypatch.setattr(ExponentialBackoff.__init__, "__defaults__", drawn)
+
+
+def client_of(retries: dict | None):
+    config = Config(connect_timeout=CONNECT, read_timeout=READ, retries=retries)
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "key"}
+    return boto3.Session().client("secretsmanager", "us-west-2", config=config, **keys)
+
+
+class Raw:
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self):
+        yield self._body
+
+
+def measured(client, clock: Clock, throttled: bool) -> tuple[int, float]:
+    """Attempts and seconds of one call that nobody answers, or that is throttled after as long as that takes."""
+    attempts = 0
+
+    def send(request, **_):
+        nonlocal attempts
+        attempts += 1
+        clock.now += CONNECT + READ
+        if not throttled:
+            raise ReadTimeoutError(endpoint_url=request.url)
+        body = json.dumps({"__type": "ThrottlingException", "message": "Rate exceeded"}).encode()
+        return AWSResponse(request.url, 400, {"content-length": str(len(body))}, Raw(body))
+
+    client.meta.events.register_first("before-send.secrets-manager", send)
+    with pytest.raises((BotoCoreError, ClientError)):
+        client.get_secret_value(SecretId="s")
+    return attempts, clock.now
+
+
+@pytest.mark.parametrize(
+    ("retries", "throttled"),
+    # throttled, "adaptive" waits on a clock of its own: see the next test
+    [(r, t) for r in RETRIES for t in (False, True) if not (t and r == {"mode": "adaptive"})],
+    ids=str,
+)
+def test_the_longest_wait_is_what_botocore_makes_of_its_longest_pauses(
+    retries, throttled, clock, monkeypatch
+):
+    draw(monkeypatch, 1.0)
+    client = client_of(retries)
+    waits = longest_waits(client, throttled=throttled)
+    assert measured(client, clock, throttled) == (waits.attempts, pytest.approx(waits.seconds))
+    assert len(waits.pauses) == waits.attempts - 1
+
+
+def test_there_is_no_longest_wait_where_there_is_none():
+    assert longest_waits(client_of({"mode": "adaptive"}), throttled=True).seconds == float("inf")
+    for timeouts in ({"read_timeout": None}, {"connect_timeout": None}):
+        client = boto3.client("secretsmanager", "us-west-2", config=Config(**timeouts))
+        assert longest_waits(client).seconds == float("inf")
+
+
+@pytest.mark.parametrize("drawn", [0.0, 0.3])
+def test_a_shorter_draw_never_makes_it_longer(drawn, clock, monkeypatch):
+    draw(monkeypatch, drawn)
+    client = client_of({"mode": "standard"})
+    _, seconds = measured(client, clock, throttled=True)
+    assert seconds < longest_waits(client, throttled=True).seconds
+
+
+def test_the_environment_is_heard(clock, monkeypatch):
+    monkeypatch.setenv("AWS_RETRY_MODE", "legacy")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "4")
+    draw(monkeypatch, 1.0)
+    client = client_of(None)
+    waits = longest_waits(client)
+    assert (waits.mode, waits.attempts) == ("legacy", 4)
+    assert measured(client, clock, throttled=False) == (4, pytest.approx(waits.seconds))
+
+
+def test_the_default_is_the_installed_botocores():
+    assert longest_waits(client_of(None)).mode == client_of(None).meta.config.retries["mode"]
+
+
+VALID = [
+    {"connect_timeout": 0.3, "read_timeout": 0.5, "retries": {"mode": "standard"}},
+    {"connect_timeout": 0.3, "read_timeout": 0.5},
+    {"connect_timeout": 0.4, "read_timeout": 0.9, "retries": {"total_max_attempts": 2}},
+    {"connect_timeout": 0.4, "read_timeout": 0.5, "retries": {"max_attempts": 1, "mode": "legacy"}},
+    {"connect_timeout": 0.4, "read_timeout": 0.5, "retries": {"mode": "adaptive"}},
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", VALID, ids=str)
+def test_the_exercise_takes_every_config_that_keeps_the_deadline(cloud, settings):
+    said = repr(check_timeouts(cloud, SECRET_NAME, Config(**settings), deadline=3))
+    assert "Solved" in said, said

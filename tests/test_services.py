@@ -1,0 +1,218 @@
+"""The services of notebook 10, and what holds them: nothing is left of a server, however its kernel ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+from urllib.parse import urlencode
+
+import boto3
+import httpx
+import psutil
+import pytest
+from names import SECRET_NAME
+
+from helpers.cloud import Cloud, CloudError
+from helpers.exercises import check_workers, put_it_in_a_service
+from helpers.experiments.fresh_process import MOVED_CLOCK, Server
+from helpers.experiments.other_ways import Clock
+
+FOLDER = Path(__file__).resolve().parent.parent / "notebooks" / "services"
+ENVIRONMENT = {"SECRET_NAME": SECRET_NAME, "CACHE_NAME": "tutorial"}
+GUNICORN = ("gunicorn", "-b", "127.0.0.1:0", "--workers", "2", "--no-control-socket", "--preload")
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="gunicorn forks")
+
+
+def until(true: Callable[[], object], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.02)
+
+
+def _processes(server: Server) -> list[psutil.Process]:
+    leash = psutil.Process(server.leash)
+    return [leash, *leash.children(recursive=True)]
+
+
+def test_the_files_know_nothing_of_the_sandbox():
+    """Of ours they import the pattern, and each other."""
+    for file in FOLDER.glob("*.py"):
+        imported = re.findall(r"^\s*(?:from|import) (helpers[\w.]*)", file.read_text(), re.M)
+        assert all(name.startswith("helpers.pattern.") for name in imported), file.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command", [(*GUNICORN, "visits_wsgi:application"), ("visits_pool",)], ids=["gunicorn", "pool"]
+)
+def test_each_says_nothing_of_its_token_and_leaves_no_process(cloud, tmp_path, command):
+    """That they serve through rotations is in the notebook."""
+    with Server(
+        cloud, *command, folder=FOLDER, PROMETHEUS_MULTIPROC_DIR=str(tmp_path), **ENVIRONMENT
+    ) as server:
+        assert httpx.post(f"{server.address}/visits/anna").json()["visits"] == 1
+        assert httpx.get(f"{server.address}/health").json() == {"token": "fresh", "problem": None}
+        _keeps_its_token(cloud, server)
+        children = _processes(server)
+        assert len(children) >= 4  # the leash, the server and two workers
+    until(lambda: not [child for child in children if _lives(child.pid)])
+
+
+@pytest.mark.slow
+def test_health_says_why_recovers_without_traffic_and_the_service_ends_when_it_is_told(cloud):
+    with Server(
+        cloud, "uvicorn", "--port", "0", "visits_async:app", folder=FOLDER, **ENVIRONMENT
+    ) as server:
+        cloud.add_fault("aws", error="AccessDeniedException")
+        cloud.revoke_api_key(cloud.api_key)
+        assert httpx.post(f"{server.address}/visits/anna").status_code in (502, 503)
+        health = httpx.get(f"{server.address}/health")
+        assert health.status_code == 503 and "AccessDenied" in health.json()["problem"]
+        cloud.clear_faults()
+        until(lambda: httpx.get(f"{server.address}/health").status_code == 200)
+        _keeps_its_token(cloud, server)
+        (uvicorn,) = psutil.Process(server.leash).children()
+        uvicorn.terminate()  # as platforms do: its lifespan is over then
+        until(lambda: "Application shutdown complete" in server.said)
+        until(lambda: not _lives(uvicorn.pid))
+
+
+def _keeps_its_token(cloud: Cloud, server: Server) -> None:
+    metrics = httpx.get(f"{server.address}/metrics").text
+    assert "token_reads_total" in metrics and cloud.api_key not in metrics + server.said
+
+
+NOWHERE = cast(Cloud, SimpleNamespace(momento_address=None))  # for servers that need no cloud
+
+
+@pytest.mark.parametrize(
+    ("server", "patience", "said"),
+    [
+        ("raise ValueError('no such thing')", 60, r"does not serve \(ValueError: no such thing\)"),
+        ("import time; time.sleep(60)", 0.5, r"takes no requests within 0.5 s \(it said nothing\)"),
+        # of others that serve there is talk in a log, too
+        ("print('asking http://127.0.0.1:1'); 1 / 0", 60, r"does not serve \(ZeroDivisionError"),
+        ("import socket\nwith socket.create_server(('127.0.0.1', 0)) as one: "
+         "socket.create_server(one.getsockname())", 60, r"does not serve \(OSError: .*in use"),
+    ],
+    ids=["fails", "hangs", "speaks of another", "port taken"],
+)  # fmt: skip
+def test_a_server_that_does_not_start_is_told_with_its_last_words(tmp_path, server, patience, said):
+    (tmp_path / "broken.py").write_text(server)
+    broken = Server(NOWHERE, "broken", folder=tmp_path)
+    broken.patience = patience
+    with pytest.raises(CloudError, match="broken " + said):
+        with broken:
+            pass
+    assert not _lives(broken.leash)
+
+
+STUBBORN = """
+import os, signal, time
+for which in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(which, signal.SIG_IGN)
+os.fork(), os.fork()
+print("Serving on http://127.0.0.1:1", flush=True)
+time.sleep(60)
+"""
+KERNEL = """
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from helpers.experiments.fresh_process import Server
+with Server(SimpleNamespace(momento_address=None), "stubborn", folder=Path({folder!r})) as server:
+    print(server.leash, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_when_the_kernel_ends_or_is_interrupted(how, tmp_path):
+    """Not even of a server whose processes ignore signals."""
+    (tmp_path / "stubborn.py").write_text(STUBBORN)
+    kernel = subprocess.Popen(
+        [sys.executable, "-c", KERNEL.format(folder=str(tmp_path))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert kernel.stdout is not None
+    leash = psutil.Process(int(kernel.stdout.readline()))
+    until(lambda: len(leash.children(recursive=True)) == 4)
+    pids = [leash.pid, *(child.pid for child in leash.children(recursive=True))]
+    os.killpg(kernel.pid, how)  # as Jupyter does: the kernel and what is in its group
+    kernel.wait(30)
+    kernel.stdout.close()
+    until(lambda: not [pid for pid in pids if _lives(pid)])
+
+
+@pytest.mark.slow
+def test_a_worker_exercise_that_hangs_is_told_so(cloud, monkeypatch):
+    monkeypatch.setattr(put_it_in_a_service, "START", 3)
+    monkeypatch.setattr(put_it_in_a_service, "ANSWER", 1)
+
+    def hangs_at_once(secrets, make_cache_client):
+        os.read(os.pipe()[0], 1)
+
+    note = check_workers(cloud, SECRET_NAME, str(FOLDER), hangs_at_once)
+    assert "gunicorn takes no requests within 3 s" in str(note)
+
+    def hangs_later(secrets, make_cache_client):
+        return lambda user: os.read(os.pipe()[0], 1)
+
+    monkeypatch.setattr(put_it_in_a_service, "START", 60)
+    note = check_workers(cloud, SECRET_NAME, str(FOLDER), hangs_later)
+    assert "0 of 4 workers answered within 1 s" in str(note)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.slow
+def test_the_extension_answers_as_its_page_says(cloud, tmp_path):
+    clock, secrets = Clock(tmp_path), boto3.client("secretsmanager")
+    name = "tutorial/a+b=c@d"
+    secrets.create_secret(Name=name, SecretString="nobody's business")
+    with Server(
+        cloud,
+        "secrets_extension",
+        folder=FOLDER,
+        PARAMETERS_SECRETS_EXTENSION_HTTP_PORT="0",
+        AWS_SESSION_TOKEN="a-session",
+        SECRETS_MANAGER_TTL="9999",
+        **{MOVED_CLOCK: str(clock.file)},
+    ) as server:
+
+        def ask(query: str, token: str = "a-session") -> httpx.Response:
+            header = {"X-Aws-Parameters-Secrets-Token": token} if token else {}
+            return httpx.get(f"{server.address}/secretsmanager/get?{query}", headers=header)
+
+        encoded = urlencode({"secretId": name, "versionStage": "AWSCURRENT"})
+        assert ask(encoded).json()["SecretString"] == "nobody's business"
+        assert ask(f"secretId={name}").status_code >= 400  # a plus that isn't encoded is a space
+        assert ask(encoded, token="").status_code == ask(encoded, token="x").status_code == 401
+        assert ask("").status_code == 400
+        secrets.put_secret_value(SecretId=name, SecretString="another")
+        clock.move(299)
+        assert ask(encoded).json()["SecretString"] == "nobody's business"
+        clock.move(2)  # its life is 300 s at most, whatever was set
+        assert ask(encoded).json()["SecretString"] == "another"
+        clock.move(301)
+        cloud.add_fault("aws", error="AccessDeniedException")
+        denied = ask(encoded)
+        assert denied.status_code == 400 and denied.json()["Code"] == "AccessDeniedException"
