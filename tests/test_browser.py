@@ -20,7 +20,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from lab_server import lab_server
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import TimeoutError, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
@@ -36,6 +36,14 @@ outcomes = {trouble.title: {"a way": Outcome("works", "works")} for trouble in T
 lab_panel(outcomes)""",
 ]
 TABS = ".lm-DockPanel .lm-TabBar-tabLabel"
+# What is open, which is in front, and how their kernels are.
+STATE = """() => JSON.stringify({
+    front: window.jupyterapp?.shell.currentWidget?.title.label,
+    open: [...(window.jupyterapp?.shell.widgets('main') ?? [])].map(one => [
+        one.title.label, one.context?.isReady, one.sessionContext?.session?.kernel?.status,
+        one.sessionContext?.session?.kernel?.connectionStatus, one.content?.widgets?.length]),
+    dialogs: [...document.querySelectorAll('.jp-Dialog, .Toastify__toast')].map(one => one.innerText),
+})"""
 SCREEN, TALL = {"width": 1280, "height": 900}, 30_000  # pixels
 
 pytestmark = [
@@ -117,18 +125,23 @@ class Page:
 
     def wait_for(self, name: str) -> None:
         """Until that notebook is in front, and its kernel idle."""
-        self.tab.wait_for_function(
-            """name => window.jupyterapp?.shell.currentWidget?.context?.path === `notebooks/${name}.ipynb`
-                && jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'""",
-            arg=name,
-        )
+        self.wait_until(name, "current?.sessionContext.session?.kernel?.status === 'idle'")
 
     def wait_until_shown(self, name: str) -> None:
-        self.tab.wait_for_function(
-            """name => window.jupyterapp?.shell.currentWidget?.context?.path === `notebooks/${name}.ipynb`
-                && jupyterapp.shell.currentWidget.content.widgets?.length""",
-            arg=name,
-        )
+        self.wait_until(name, "current?.content.widgets?.length")
+
+    def wait_until(self, name: str, condition: str) -> None:
+        """Until that notebook is in front and the condition holds. Raises AssertionError that says what is seen instead."""
+        try:
+            self.tab.wait_for_function(
+                f"""path => {{
+                    const current = window.jupyterapp?.shell.currentWidget;
+                    return current?.context?.path === path && {condition};
+                }}""",
+                arg=f"notebooks/{name}.ipynb",
+            )
+        except TimeoutError as late:
+            raise AssertionError(f"{name}: {condition}: {self.tab.evaluate(STATE)}") from late
 
     def run_all(self) -> list[dict]:
         """Run all cells, and return the notebook's code cells as they are then."""
