@@ -110,8 +110,16 @@ class Page:
             "console",
             lambda message: self.errors.append(message.text) if message.type == "error" else None,
         )
-        self.tab.goto(f"{lab}/lab/workspaces/{workspace}/tree/notebooks/00_start_here.ipynb")
-        self.wait_for("00_start_here")  # before its kernel runs, tabs are still being restored
+        self.go_to_address(f"{lab}/lab/workspaces/{workspace}", "00_start_here")
+
+    def go_to_address(self, workspace: str, name: str) -> None:
+        """Load JupyterLab at the address of a notebook, until a click leads elsewhere for good.
+
+        Its tabs are restored then, and the address won't come to the front once more, as it does a little later.
+        """
+        self.tab.goto(f"{workspace}/tree/notebooks/{name}.ipynb")
+        self.tab.wait_for_selector(".jp-FileBrowser:not(.jp-mod-restoring)", state="attached")
+        self.wait_for(name)
 
     def open(self, name: str) -> None:
         self.command("docmanager:open", path=f"notebooks/{name}.ipynb")
@@ -360,7 +368,7 @@ def by_address_from_the_map(page: Page) -> str:
         lambda answer: answer.request.method == "PUT" and "MAP.md" in current_tab(answer.request)
     ):
         page.tab.locator(TABS, has_text="MAP.md").click()
-    page.tab.goto(page.tab.url.split("/tree/")[0] + f"/tree/notebooks/{NOTEBOOKS[-1]}.ipynb")
+    page.go_to_address(page.tab.url.split("/tree/")[0], NOTEBOOKS[-1])
     return NOTEBOOKS[-1]
 
 
@@ -373,10 +381,11 @@ def current_tab(saved) -> str:
 def arranged(browser, lab, width) -> Iterator[Page]:
     """A tab of this width with JupyterLab as `make lab` arranges it."""
     arrangement = json.loads((ROOT / "binder/workspace.json").read_text())["data"]
-    browser.contexts[0].request.put(
-        f"{lab}/lab/api/workspaces/arranged-{width}",
-        data={"data": arrangement, "metadata": {"id": f"arranged-{width}"}},
-    )
+    with browser.new_context() as context:
+        context.request.put(
+            f"{lab}/lab/api/workspaces/arranged-{width}",
+            data={"data": arrangement, "metadata": {"id": f"arranged-{width}"}},
+        )
     page = Page(browser, lab, f"arranged-{width}", width)
     yield page
     page.tab.close()
