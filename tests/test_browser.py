@@ -101,9 +101,9 @@ def browser():
 class Page:
     """One tab with JupyterLab, and what went wrong in it."""
 
-    def __init__(self, browser, lab: str, workspace: str, width: int = SCREEN["width"]) -> None:
+    def __init__(self, browser, lab: str, workspace: str) -> None:
         self.errors: list[str] = []
-        self.tab = browser.new_page(viewport={**SCREEN, "width": width})
+        self.tab = browser.new_page(viewport=SCREEN)
         self.tab.set_default_timeout(60_000)
         self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
         self.tab.on(
@@ -377,22 +377,19 @@ def current_tab(saved) -> str:
     return data.get("layout-restorer:data", {}).get("main", {}).get("current") or ""
 
 
-@pytest.fixture
-def arranged(browser, lab, width) -> Iterator[Page]:
-    """A tab of this width with JupyterLab as `make lab` arranges it."""
+@pytest.fixture(scope="module")
+def arranged(browser, lab) -> Page:
+    """A tab with JupyterLab as `make lab` arranges it."""
     arrangement = json.loads((ROOT / "binder/workspace.json").read_text())["data"]
     with browser.new_context() as context:
         context.request.put(
-            f"{lab}/lab/api/workspaces/arranged-{width}",
-            data={"data": arrangement, "metadata": {"id": f"arranged-{width}"}},
+            f"{lab}/lab/api/workspaces/arranged",
+            data={"data": arrangement, "metadata": {"id": "arranged"}},
         )
-    page = Page(browser, lab, f"arranged-{width}", width)
-    yield page
-    page.tab.close()
+    return Page(browser, lab, "arranged")
 
 
-@pytest.mark.parametrize("width", [1280])
-def test_every_first_click_opens_a_notebook_in_the_wide_area(arranged, width):
+def test_every_first_click_opens_a_notebook_in_the_wide_area(arranged):
     page = arranged
     page.tab.wait_for_selector(".jp-tocItem-content:visible >> text=What you will")
     page.tab.wait_for_selector(".jp-Notebook .jp-RenderedMarkdown >> text=You will")
@@ -401,14 +398,14 @@ def test_every_first_click_opens_a_notebook_in_the_wide_area(arranged, width):
     page.keep_a_picture("workspace")
     for click in (from_the_map, from_next, from_the_file_browser, by_address_from_the_map):
         page.wait_until_shown(click(page))
-        page.keep_a_picture(f"{click.__name__}-{width}")
-        assert shown_width(page) >= 0.6 * width, click.__name__
+        page.keep_a_picture(click.__name__)
+        assert shown_width(page) >= 0.6 * SCREEN["width"], click.__name__
     assert page.errors == []
 
 
-@pytest.mark.parametrize("width", [800])
-def test_it_can_be_read_at_800_pixels(arranged, width):
-    page = arranged
+def test_it_can_be_read_at_800_pixels(arranged):
+    page, width = arranged, 800
+    page.tab.set_viewport_size({**SCREEN, "width": width})
     page.wait_until_shown(from_the_map(page))
     page.keep_a_picture("narrow")
     assert shown_width(page) >= 0.55 * width

@@ -92,7 +92,7 @@ def ask(connected, name, monkeypatch, tmp_path):
         raised = _once(survive_failures.errors_of_boto3)(cloud)
         monkeypatch.setattr(survive_failures, "errors_of_boto3", lambda cloud: raised)
     if name == "service":
-        monkeypatch.setattr(service_trials, "OPERATIONS", 640)
+        monkeypatch.setattr(service_trials, "OPERATIONS", 320)
     many = go_live.MANY
 
     def answer(source: str) -> str:

@@ -11,6 +11,8 @@ from uuid import uuid4
 
 import boto3
 from botocore.exceptions import ClientError, ParamValidationError
+from botocore.loaders import create_loader
+from botocore.session import get_session
 
 from ..cloud import Cloud
 from ..ledger import error_code
@@ -236,13 +238,22 @@ def _is_allowed(call: Callable[..., Any], **arguments: str) -> bool:
     return True
 
 
+_MODELS = create_loader()  # of AWS's services, as files: to parse them again for each identity takes longest
+
+
+def _session(key: str, secret: str) -> boto3.Session:
+    made = get_session()
+    made.register_component("data_loader", _MODELS)
+    return boto3.Session(key, secret, botocore_session=made)
+
+
 @contextmanager
 def _identity(policy: str) -> Iterator[boto3.Session | None]:
     """A session of a new identity that has this policy, or None if IAM refuses the policy."""
     iam, name = boto3.client("iam"), f"exercise-{uuid4()}"
     iam.create_user(UserName=name)
     key = iam.create_access_key(UserName=name)["AccessKey"]
-    session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"])
+    session = _session(key["AccessKeyId"], key["SecretAccessKey"])
     try:
         with suppress(iam.exceptions.MalformedPolicyDocumentException, ParamValidationError):
             iam.put_user_policy(UserName=name, PolicyName="exercise", PolicyDocument=policy)
