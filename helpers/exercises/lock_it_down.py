@@ -238,7 +238,8 @@ def _is_allowed(call: Callable[..., Any], **arguments: str) -> bool:
     return True
 
 
-_MODELS = create_loader()  # of AWS's services, as files: to parse them again for each identity takes longest
+# The models of AWS's services, as files: to parse them again for each identity takes longest.
+_MODELS = create_loader()
 
 
 def _session(key: str, secret: str) -> boto3.Session:
