@@ -5,6 +5,8 @@ NPM    := npm install --silent --no-fund --no-audit --prefix
 WHEELS := --only-binary :all:
 PROXY  := configurable-http-proxy@5.3.0
 REVEAL := reveal.js@5.2.1
+# JupyterLab draws in what checks international addresses, which nothing here has: to load it takes two seconds and 19 MB.
+LEAN   := $(UV) pip uninstall -q rfc3987-syntax
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -108,6 +110,7 @@ clean:  ## remove what was made, the environment included; a class's work, build
 		{ echo "$$($(PYTHON) -V) can't be set up. If a package above has no wheel for it yet, take another Python: make $(MAKECMDGOALS) PYTHON=python3.14. Or build that package, which may need a compiler: make $(MAKECMDGOALS) WHEELS="; exit 1; }
 	@$(UV) pip install -q $(WHEELS) --require-hashes --target .venv/ministack -r helpers/sandbox/requirements.txt
 	@$(UV) pip install -q --no-deps -e .
+	@$(LEAN)
 	@touch $@
 
 .venv/workspaces: .venv/lab binder/workspace.json
@@ -118,18 +121,21 @@ clean:  ## remove what was made, the environment included; a class's work, build
 	@$(UV) pip install -q --require-hashes -r tests/requirements.txt
 	@$(UV) pip install -q --require-hashes -r workshop/hub/requirements.txt
 	@$(UV) pip install -q --require-hashes -r docs/requirements.txt
+	@$(LEAN)
 	@{ command -v npm && $(NPM) .venv/proxy $(PROXY) && $(NPM) .venv/reveal $(REVEAL); } >/dev/null || \
 		echo "npm could not install the hub's proxy and reveal.js: the tests of hub and slides will skip"
 	@touch $@
 
 .venv/book: .venv/lab docs/requirements.txt
 	@$(UV) pip install -q $(WHEELS) --require-hashes -r docs/requirements.txt
+	@$(LEAN)
 	@touch $@
 
 # Learners can't write here, so what Python would keep compiled is compiled now.
 .venv/hub: .venv/lab workshop/hub/requirements.txt
 	@command -v npm >/dev/null || { echo "The hub's proxy is a Node.js program: install Node.js and npm"; exit 1; }
 	@$(UV) pip install -q --require-hashes -r workshop/hub/requirements.txt
+	@$(LEAN)
 	@$(BIN)/python -m compileall -q -j 0 helpers .venv/lib .venv/ministack || true
 	@$(NPM) .venv/proxy $(PROXY)
 	@touch $@

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import class_server  # noqa: F401  (before JupyterHub)
 import walls
 from class_place import Place
 from jupyterhub.app import JupyterHub

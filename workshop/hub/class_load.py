@@ -356,7 +356,7 @@ async def take_part(address: str, password: str, name: str) -> Lesson:
 def megabytes_of(name: str) -> float:
     """Memory of a learner's server, kernels and sandboxes; pages that processes share are divided among them (PSS)."""
     for process in psutil.process_iter(["cmdline"]):
-        if str(HERE / "class_server.py") not in (process.info["cmdline"] or []):
+        if "jupyterhub.singleuser" not in (process.info["cmdline"] or []):
             continue
         try:
             if process.environ().get("JUPYTERHUB_USER") != name:

@@ -89,7 +89,7 @@ c.JupyterHub.cookie_secret_file = str(PLACE.hub / "cookie_secret")
 # What each learner gets
 c.JupyterHub.spawner_class = ClassSpawner
 c.ClassSpawner.class_folder = str(PLACE.folder)
-c.ClassSpawner.cmd = [PYTHON, str(HERE / "class_server.py")]
+c.ClassSpawner.cmd = [PYTHON, "-P", "-m", "jupyterhub.singleuser"]
 c.ClassSpawner.args = [
     "--ServerApp.terminals_enabled=False",
     "--KernelManager.transport=ipc",
