@@ -106,6 +106,7 @@ def test_calls_never_grow_with_the_ttl(way):
     assert calls == sorted(calls, reverse=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rate", "processes", "lifetime", "ttl"),
     [
@@ -134,6 +135,7 @@ def test_a_real_cache_on_a_compressed_clock_makes_exactly_these_calls(
     assert page.count() == math.ceil(fleet.fetches_per_life)
 
 
+@pytest.mark.slow
 def test_the_library_on_a_compressed_clock_makes_these_calls_within_its_jitter(cloud):
     random.seed(7)
     fleet = Fleet(requests_per_second=1 / 30, lifetime=5 * 86_400, way=AWS_LIBRARY)

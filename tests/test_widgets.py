@@ -20,6 +20,7 @@ GOOD = {
 }
 
 
+@pytest.mark.slow
 def test_the_panel_follows_every_control():
     panel = cost_panel()
     seen = {panel._html.value}
