@@ -556,6 +556,14 @@ def test_a_learner_sees_no_board_and_presses_no_button(place, tab):
 # It survives
 
 
+def test_a_kernel_whose_end_got_no_answer_has_ended(place):
+    """As after a crash of the hub: the class load asks again, and there is no such kernel any more."""
+    learner = place.learner(SECOND)
+    _, kernel = place.do(learner.open("01_create_the_secret"))
+    for _ in range(2):
+        place.do(kernel.end())
+
+
 def test_a_killed_hub_costs_nobody_a_kernel_or_a_login_and_ends_all_when_it_ends(place):
     """The last one, as it ends the hub."""
     mine, theirs = place.kernel(FIRST), place.kernel(SECOND)
