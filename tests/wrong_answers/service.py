@@ -278,7 +278,7 @@ class Service(Sound):
 class Service(Sound):
     def serve(self, user):
         answer = super().serve(user)
-        if random.random() < 0.01:
+        if random.random() < 0.1:
             os.kill(os.getpid(), 9)
         return answer
 
