@@ -20,7 +20,7 @@ LAMBDA = ("--python-platform", "x86_64-manylinux2014", "--python-version", "3.13
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 LIMITS = "Lambda takes 50 MB zipped, uploaded directly, and 250 MB unzipped."
 MEGABYTE = 1_000_000
-NOT_PACKED = shutil.ignore_patterns("__pycache__", "bin", ".lock")
+NOT_PACKED = shutil.ignore_patterns("__pycache__", "bin", ".lock", "tests")
 
 
 def make(to: Path, platform: tuple[str, ...] = LAMBDA) -> list[Path]:
@@ -35,10 +35,7 @@ def make(to: Path, platform: tuple[str, ...] = LAMBDA) -> list[Path]:
             task = Path(folder) / name  # what Lambda unpacks into /var/task
             shutil.copytree(packages, task, ignore=NOT_PACKED)
             shutil.copy(ROOT / "notebooks" / file, task)
-            (task / "helpers").mkdir()
-            shutil.copy(ROOT / "helpers" / "__init__.py", task / "helpers")
-            pattern = Path("helpers", "pattern")
-            shutil.copytree(ROOT / pattern, task / pattern, ignore=NOT_PACKED)
+            shutil.copytree(ROOT / "momento_token", task / "momento_token", ignore=NOT_PACKED)
             zips.append(zipped(task, to / f"{name}.zip"))
     return zips
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from momento_token.errors import PlainError
+
 from .display import Note, masked
-from .pattern.errors import PlainError
 from .sandbox import Sandbox
 from .sandbox.distance import DISTANCES
 from .sandbox.faults import FAULT_MESSAGE
@@ -112,11 +113,11 @@ class Cloud:
     def credentials_from(self, token: str) -> CredentialProvider:
         """The credential provider for this token, a v2, v1 or legacy key; white space around it does no harm.
 
-        Raises `helpers.pattern.TokenError`, which names the cause, if it is none of these.
+        Raises `momento_token.TokenError`, which names the cause, if it is none of these.
         """
         from momento import CredentialProvider
 
-        from .pattern.tokens import check
+        from momento_token.tokens import check
 
         token = token.strip() if isinstance(token, str) else token
         if check(token).name == "v2":

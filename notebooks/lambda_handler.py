@@ -3,7 +3,7 @@
 A warm function outlives rotations of its token: when Momento refuses the one that it holds, it reads the secret again.
 
 Environment: SECRET_NAME, CACHE_NAME, MOMENTO_ENDPOINT. Permission: secretsmanager:GetSecretValue on that secret.
-Packages: momento, and the folder `helpers/pattern`; `make lambda` puts all into a zip.
+Packages: momento, and the folder `momento_token`; `make lambda` puts all into a zip.
 """
 
 import os
@@ -15,8 +15,8 @@ import boto3
 from momento import CacheClient, Configurations, CredentialProvider
 from momento.responses import CacheIncrement
 
-from helpers.pattern.shared_client import SharedClient
-from helpers.pattern.token_source import TokenSource, TokenUnavailable
+from momento_token.shared_client import SharedClient
+from momento_token.token_source import TokenSource, TokenUnavailable
 
 CACHE_NAME, MOMENTO_ENDPOINT = os.environ["CACHE_NAME"], os.environ["MOMENTO_ENDPOINT"]
 

@@ -2,7 +2,7 @@
 
 Environment: MOMENTO_ENDPOINT and CACHE_NAME, to try the next key with a read; NEXT_KEY_SECRET, the secret that holds it.
 Permissions: DescribeSecret, GetSecretValue, PutSecretValue and UpdateSecretVersionStage on the secret that is rotated,
-GetSecretValue on the other. Packages: momento, and the folder `helpers/pattern`; `make lambda` puts all into a zip.
+GetSecretValue on the other. Packages: momento, and the folder `momento_token`; `make lambda` puts all into a zip.
 
 The contract: https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
 """
@@ -18,8 +18,8 @@ import boto3
 from momento import CacheClient, Configurations, CredentialProvider
 from momento.responses import CacheGet
 
-from helpers.pattern.errors import PlainError
-from helpers.pattern.tokens import check
+from momento_token.errors import PlainError
+from momento_token.tokens import check
 
 sm = boto3.client("secretsmanager")
 

@@ -22,9 +22,9 @@ from momento.errors import MomentoErrorCode
 
 from helpers import pricing
 from helpers.experiments.contest import Result
-from helpers.pattern.shared_client import SharedClient
-from helpers.pattern.token_source import TokenSource
-from helpers.pattern.tokens import TokenError, check
+from momento_token.shared_client import SharedClient
+from momento_token.token_source import TokenSource
+from momento_token.tokens import TokenError, check
 from helpers.pricing import Fleet
 
 SECRET_NAME, OTHER_NAME, CACHE_NAME = (

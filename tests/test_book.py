@@ -181,7 +181,7 @@ def keep_a_picture(tab, name: str) -> None:
 LOOKED_AT = [
     "index.html",
     "docs/ten_minutes.html",
-    "helpers/pattern/tokens.py.html",
+    "momento_token/tokens.py.html",
     *(
         pytest.param(
             of_a_notebook(path),

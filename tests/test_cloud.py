@@ -16,10 +16,10 @@ from names import SECRET_NAME
 
 from helpers import cloud as cloud_module
 from helpers.cloud import ApiKey, CloudError, connect
-from helpers.pattern.tokens import TokenError
 from helpers.sandbox import Sandbox
 from helpers.sandbox.distance import DISTANCES
 from helpers.sandbox.faults import Faults
+from momento_token.tokens import TokenError
 
 
 @pytest.fixture

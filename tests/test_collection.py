@@ -55,12 +55,3 @@ def test_links_and_pictures_of_the_pages_resolve(name):
     for picture, text, target in LINK.findall((ROOT / name).read_text()):
         assert len(text) > (30 if picture else 0), target
         assert target.startswith("https://") or (ROOT / target.split("#")[0]).exists(), target
-
-
-def test_the_readme_s_house_names_every_module_and_no_other():
-    house = (ROOT / "README.md").read_text().split("```\nnotebooks/")[1].split("```")[0]
-    exercises = {path.stem[3:] + ".py" for path in NOTEBOOKS}  # "a file for each notebook"
-    files = {
-        path.name for path in (ROOT / "helpers").rglob("*.py") if path.stem.strip("_") == path.stem
-    }
-    assert set(re.findall(r"\b\w+\.py\b", house.split("workshop/")[0])) | exercises == files

@@ -93,12 +93,12 @@ def test_the_zips_are_for_lambda_s_platform_and_within_its_limits(for_lambda):
         zipped, unzipped = make_zips.sizes(path)
         assert zipped < 50 and unzipped < 250
         names = zipfile.ZipFile(path).namelist()
-        assert handler in names and "helpers/pattern/token_source.py" in names
+        assert handler in names and "momento_token/token_source.py" in names
         libraries = [name for name in names if name.endswith(".so")]
         assert libraries and all("x86_64" in it or "abi3" in it for it in libraries), libraries
         assert not [name for name in names if "cpython-" in name and "cpython-313" not in name]
         # what Lambda brings, what isn't the pattern, and what should never be in a package
-        unwanted = r"boto|moto/|helpers/(?!pattern/|__init__)|\.env|__pycache__|\.lock"
+        unwanted = r"boto|moto/|helpers/|momento_token/tests/|\.env|__pycache__|\.lock"
         assert not [name for name in names if re.match(unwanted, name)]
 
 
@@ -118,7 +118,7 @@ def test_the_handlers_load_from_the_unpacked_zip_and_nothing_else(cloud, tmp_pat
         zipfile.ZipFile(path).extractall(task)
         module = Path(make_zips.FUNCTIONS[path.stem]).stem
         code = (
-            f"import {module}, momento, grpc, jwt, helpers.pattern.tokens as ours\n"
+            f"import {module}, momento, grpc, jwt, momento_token.tokens as ours\n"
             f"assert callable({module}.handler)\n"
             f"for it in ({module}, momento, grpc, jwt, ours): print(it.__file__)\n"
         )

@@ -247,8 +247,8 @@ def test_a_service_as_the_notebook_builds_it_stands_the_trials_of_notebook_12(
 
     from momento import CacheClient, Configurations
 
-    from helpers.pattern.shared_client import SharedClient
-    from helpers.pattern.token_source import TokenSource
+    from momento_token.shared_client import SharedClient
+    from momento_token.token_source import TokenSource
 
     cloud.ensure_secret("tutorial/trial")
 

@@ -311,7 +311,7 @@ def test_a_learner_works_in_a_folder_of_their_own(place):
     home = place.place.learners / FIRST
     assert place.cell(FIRST, code) == f"{home}/notebooks False (0, 0)"
     assert home.stat().st_mode & 0o077 == 0
-    assert (home / "helpers" / "pattern" / "token_source.py").exists()
+    assert (home / "momento_token" / "token_source.py").exists()
 
 
 def test_nobody_guesses_with_the_answer_below_the_cell(place):

@@ -1,4 +1,4 @@
-"""The folder `helpers/pattern`, copied alone into an empty project with boto3 and momento, passes its own tests there."""
+"""The folder `momento_token`, copied alone into an empty project with boto3 and momento, passes its own tests there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PATTERN = ROOT / "helpers" / "pattern"
+PATTERN = ROOT / "momento_token"
 
 USE = """
 from shop.vault.shared_client import SharedClient
@@ -38,10 +38,9 @@ def test_the_folder_alone(tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    (tmp_path / "helpers").mkdir()
-    shutil.copytree(PATTERN, tmp_path / "helpers" / "pattern")
+    shutil.copytree(PATTERN, tmp_path / "momento_token", ignore=shutil.ignore_patterns("tests"))
     shutil.copytree(PATTERN, tmp_path / "shop" / "vault")  # it may have any name
-    shutil.copytree(ROOT / "tests" / "pattern", tmp_path / "tests")
+    shutil.copytree(PATTERN / "tests", tmp_path / "tests")
     python = tmp_path / "venv" / "bin" / "python"
     run(sys.executable, "-m", "venv", "--without-pip", "venv")
     uv = Path(sys.executable).parent / "uv"

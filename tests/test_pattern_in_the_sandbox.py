@@ -33,12 +33,12 @@ from momento.responses import CacheGet, CacheIncrement, CacheSet, TopicPublish
 from names import SECRET_NAME
 from test_lifetime import in_a_child, needs_fork
 
-from helpers.pattern.errors import SubscriptionError
-from helpers.pattern.observer import Observer
-from helpers.pattern.shared_client import AsyncSharedClient, SharedClient, is_refused, proves
-from helpers.pattern.token_source import TokenSource, TokenUnavailable
 from helpers.sandbox.api_keys import new_api_key
 from helpers.timing import OVERLAP, at_once
+from momento_token.errors import SubscriptionError
+from momento_token.observer import Observer
+from momento_token.shared_client import AsyncSharedClient, SharedClient, is_refused, proves
+from momento_token.token_source import TokenSource, TokenUnavailable
 
 pytestmark = [
     pytest.mark.slow,
@@ -257,8 +257,8 @@ from datetime import timedelta
 import boto3
 from momento import CacheClient, Configurations, CredentialProvider
 from helpers.cloud import at_address
-from helpers.pattern.shared_client import SharedClient
-from helpers.pattern.token_source import TokenSource
+from momento_token.shared_client import SharedClient
+from momento_token.token_source import TokenSource
 
 def new_client(token):
     provider = CredentialProvider.from_api_key_v2(token, os.environ["MOMENTO_ENDPOINT"])

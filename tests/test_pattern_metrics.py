@@ -7,8 +7,8 @@ from fakes import Clock, Service, at_once, failure
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from helpers.pattern.otel import MetricsObserver
-from helpers.pattern.token_source import TokenSource, TokenUnavailable
+from momento_token.otel import MetricsObserver
+from momento_token.token_source import TokenSource, TokenUnavailable
 
 
 def test_what_happens_is_counted():

@@ -19,9 +19,9 @@ from helpers.cloud import TAGS, CloudError, connect
 from helpers.live import resources as module
 from helpers.live.account import ON_EVERYTHING, ON_OUR_SECRETS, policy_to_paste
 from helpers.live.resources import LAG, MARK, Record, Resources
-from helpers.pattern.shared_client import SharedClient
-from helpers.pattern.token_source import TokenSource
 from helpers.sandbox import Sandbox
+from momento_token.shared_client import SharedClient
+from momento_token.token_source import TokenSource
 
 pytestmark = pytest.mark.slow
 

@@ -16,8 +16,8 @@ from momento.responses import CacheGet
 from names import SECRET_NAME
 
 from helpers.cloud import Cloud
-from helpers.pattern.shared_client import SharedClient
-from helpers.pattern.token_source import State, TokenSource
+from momento_token.shared_client import SharedClient
+from momento_token.token_source import State, TokenSource
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "runbook.md").read_text()

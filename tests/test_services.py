@@ -48,7 +48,7 @@ def test_the_files_know_nothing_of_the_sandbox():
     """Of ours they import the pattern, and each other."""
     for file in FOLDER.glob("*.py"):
         imported = re.findall(r"^\s*(?:from|import) (helpers[\w.]*)", file.read_text(), re.M)
-        assert all(name.startswith("helpers.pattern.") for name in imported), file.name
+        assert all(name.startswith("momento_token.") for name in imported), file.name
 
 
 @pytest.mark.slow

@@ -30,9 +30,9 @@ from lab_server import lab_server
 from helpers.cloud import Cloud, connect
 from helpers.display import Table
 from helpers.experiments.contest import Way, calls_when_cold, reads_across_expiry
-from helpers.pattern.token_source import TokenSource, TokenUnavailable
 from helpers.sandbox.api_keys import new_api_key
 from helpers.timing import THREADS, Read, latencies, percentile
+from momento_token.token_source import TokenSource, TokenUnavailable
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRET_NAME = "tutorial/momento-api-key"  # as in the notebooks
@@ -146,7 +146,7 @@ class Throttled:
 
 def most_calls_when_throttled(sources: int = 1_000, seconds: int = 60) -> tuple[float, str]:
     """Of a fleet of sources that are all read ten times a second: the calls of the one that makes most, and the mean's."""
-    logging.getLogger("helpers.pattern.token_source").setLevel(
+    logging.getLogger("momento_token.token_source").setLevel(
         logging.ERROR
     )  # a thousand would say so
     now = [0.0]
@@ -193,7 +193,7 @@ def longest_wait_while_it_hangs(patience: float = 0.5) -> float:
 
 EXIT = """
 import time
-from helpers.pattern.token_source import TokenSource, TokenUnavailable
+from momento_token.token_source import TokenSource, TokenUnavailable
 class Hanging:
     def get_secret_value(self, *, SecretId, VersionStage):
         time.sleep(60)

@@ -27,7 +27,7 @@ from helpers.cloud import Cloud, connect
 from helpers.ledger import Page
 from helpers.live.account import check_live, cost_table, dollars_at_most, policy_to_paste
 from helpers.live.resources import RECORD, Removal, Resources
-from helpers.pattern.errors import PlainError
+from momento_token.errors import PlainError
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = ROOT / "notebooks" / "11_go_live.ipynb"

@@ -26,6 +26,8 @@ from botocore.exceptions import ClientError
 from momento import CacheClient, Configurations
 from momento.responses import CacheGet, ListCaches
 
+from momento_token.errors import TokenError
+
 from ..cloud import Cloud
 from ..display import Note
 from ..experiments.learner_code import (
@@ -38,7 +40,6 @@ from ..experiments.learner_code import (
     secrets_now,
 )
 from ..ledger import error_code
-from ..pattern.errors import TokenError
 from .learner_record import note_attempt
 
 REQUESTS = 5  # what an exercise sends through a learner's handler

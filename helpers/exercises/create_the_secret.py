@@ -8,9 +8,10 @@ from uuid import uuid4
 import boto3
 from botocore.exceptions import ClientError
 
+from momento_token.tokens import TokenError, check
+
 from ..cloud import TAGS, Cloud
 from ..ledger import error_code
-from ..pattern.tokens import TokenError, check
 from .common import (
     Check,
     Run,

@@ -28,8 +28,8 @@ NOBODY = 0  # no process has this id
 FILE = """
 import os
 
-from helpers.pattern.shared_client import SharedClient, is_refused
-from helpers.pattern.token_source import TokenSource, TokenUnavailable
+from momento_token.shared_client import SharedClient, is_refused
+from momento_token.token_source import TokenSource, TokenUnavailable
 from visits_wsgi import CACHE_NAME, application_of, health, make_cache_client, new_secrets_client
 
 SECRET_NAME = os.environ["SECRET_NAME"]

@@ -36,10 +36,11 @@ from botocore.exceptions import ClientError
 from momento import CacheClient, Configurations, TopicClient, TopicConfigurations
 from momento.responses import CacheGet
 
+from momento_token.errors import TokenError
+
 from ..cloud import Cloud
 from ..display import Table
 from ..ledger import is_error
-from ..pattern.errors import TokenError
 from ..timing import OVERLAP, THREADS
 from .learner_code import Run, as_before, at_once, run, secrets_now
 from .rotation_drill import OPERATIONS, ROTATIONS
@@ -386,7 +387,7 @@ def _log(bench: Bench) -> None:
     if any(ours in text for text in shown):
         raise Fault(
             "a traceback that shows variables shows the token",
-            "Error trackers collect variables: hold it in helpers.pattern's Token, whose repr hides it.",
+            "Error trackers collect variables: hold it in momento_token's Token, whose repr hides it.",
         )
 
 
@@ -778,7 +779,7 @@ def _shown(value: object) -> str:
 def _is_foreign(code: CodeType) -> bool:
     file = code.co_filename
     if file.startswith(_OURS):
-        return not file.startswith(os.path.join(_OURS, "pattern"))
+        return True
     return "site-packages" in file or file.startswith((_STDLIB, "<frozen"))
 
 

@@ -12,10 +12,11 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from momento_token.tokens import TokenError, check
+
 from ..cloud import Cloud, CloudError
 from ..display import Table, checklist
 from ..ledger import error_code
-from ..pattern.tokens import TokenError, check
 from ..pricing import API_CALL, MONTH, QUOTA_PER_SECOND, SECRET_MONTH
 
 PREFIX = "tutorial/"

@@ -21,10 +21,11 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 from uuid import uuid4
 
+from momento_token.errors import PlainError
+from momento_token.shared_client import SharedClient
+
 from ..cloud import _THEIRS, TAGS, Cloud, CloudError
 from ..display import Table
-from ..pattern.errors import PlainError
-from ..pattern.shared_client import SharedClient
 from .account import CURES, PREFIX, answer_of, cure, is_aws, sts_client
 
 RECORD = Path("created_by_the_tutorial")  # a folder with a file for each thing created

@@ -66,8 +66,8 @@ def client_of(token):
 def by_the_pattern():
     import boto3
 
-    from helpers.pattern.shared_client import SharedClient
-    from helpers.pattern.token_source import TokenSource
+    from momento_token.shared_client import SharedClient
+    from momento_token.token_source import TokenSource
 
     source = TokenSource(boto3.client("secretsmanager"), SECRET_NAME, clock=time.time)
     return SharedClient(source, client_of.__wrapped__).call

@@ -9,7 +9,7 @@ import os
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from helpers.pattern.observer import Observer
+from momento_token.observer import Observer
 
 reads = Counter("token_reads", "Reads of the secret that brought a usable token")
 failures = Counter("token_read_failures", "Reads that brought none, by AWS's code", ["code"])

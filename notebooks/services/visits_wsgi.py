@@ -18,8 +18,8 @@ from momento import CacheClient, Configurations, CredentialProvider
 from momento.responses import CacheIncrement
 from visits_metrics import CountedEvents, as_text, clients
 
-from helpers.pattern.shared_client import SharedClient
-from helpers.pattern.token_source import State, TokenSource, TokenUnavailable
+from momento_token.shared_client import SharedClient
+from momento_token.token_source import State, TokenSource, TokenUnavailable
 
 CACHE_NAME, MOMENTO_ENDPOINT = os.environ["CACHE_NAME"], os.environ["MOMENTO_ENDPOINT"]
 IMPATIENT = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})

@@ -1,5 +1,5 @@
 # %% as the pattern does
-from helpers.pattern.failed_reads import unavailable
+from momento_token.failed_reads import unavailable
 
 
 def may_serve_old_copy(error):

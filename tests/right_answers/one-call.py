@@ -21,7 +21,7 @@ def make_reader():
 
 
 # %% the pattern, on a plain client
-from helpers.pattern.token_source import TokenSource
+from momento_token.token_source import TokenSource
 
 
 def make_reader():

@@ -1,8 +1,8 @@
 # %% asynchronous
 from momento import CacheClientAsync
 
-from helpers.pattern.shared_client import AsyncSharedClient
-from helpers.pattern.token_source import TokenSource
+from momento_token.shared_client import AsyncSharedClient
+from momento_token.token_source import TokenSource
 
 
 def make_async(token):
@@ -21,8 +21,8 @@ class Service:
 # %% a function that makes a function, and listens
 from types import SimpleNamespace
 
-from helpers.pattern.shared_client import SharedClient
-from helpers.pattern.token_source import TokenSource
+from momento_token.shared_client import SharedClient
+from momento_token.token_source import TokenSource
 
 
 def Service(ttl=300):
@@ -40,8 +40,8 @@ def Service(ttl=300):
 # %% a module of functions
 Service = a_module("""
 import threading
-from helpers.pattern.shared_client import SharedClient
-from helpers.pattern.token_source import TokenSource
+from momento_token.shared_client import SharedClient
+from momento_token.token_source import TokenSource
 
 clients = None
 
@@ -62,8 +62,8 @@ import time
 from botocore.exceptions import BotoCoreError, ClientError
 from momento.errors import MomentoErrorCode
 
-from helpers.pattern.failed_reads import unavailable
-from helpers.pattern.tokens import Token
+from momento_token.failed_reads import unavailable
+from momento_token.tokens import Token
 
 
 class Service:

@@ -20,8 +20,8 @@ def handle(user):
 
 
 # %% by the pattern
-from helpers.pattern.shared_client import SharedClient
-from helpers.pattern.token_source import TokenSource
+from momento_token.shared_client import SharedClient
+from momento_token.token_source import TokenSource
 
 clients = SharedClient(TokenSource(sm, SECRET_NAME), make_cache_client)
 

@@ -108,7 +108,7 @@ class Reader:
 
 
 # %% Read the secret in a function of its own
-from helpers.pattern.tokens import check
+from momento_token.tokens import check
 
 
 class Reader:

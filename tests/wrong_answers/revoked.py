@@ -39,7 +39,7 @@ def make_service():
 
 
 # %% should be done again
-from helpers.pattern.shared_client import is_refused
+from momento_token.shared_client import is_refused
 
 
 def make_service():

@@ -21,7 +21,11 @@ import walls
 from class_place import NAME, Place
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("notebooks", "helpers")  # helpers to be read; what is imported is the installed one
+PARTS = (
+    "notebooks",
+    "helpers",
+    "momento_token",
+)  # helpers to be read; what is imported is the installed one
 WORKSPACES = ROOT / ".venv" / "workspaces"
 SOLUTION = re.compile(r"<details>\s*<summary>Solution</summary>.*?</details>", re.S)
 LATER = "*The solution comes when your teacher releases it.*"

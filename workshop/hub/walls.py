@@ -186,7 +186,7 @@ def check(folder: Path) -> None:
         raise WallError(
             "Root can put up walls between learners on Linux only, where there is `useradd`: start the hub as another user."
         )
-    for needed in (ROOT / ".venv", ROOT / "helpers", folder):
+    for needed in (ROOT / ".venv", ROOT / "helpers", ROOT / "momento_token", folder):
         for part in (needed, *needed.parents):
             mode = part.stat().st_mode
             if not mode & stat.S_IXOTH:
@@ -196,7 +196,9 @@ def check(folder: Path) -> None:
                 )
             if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
                 raise WallError(f"Every account can write {part}: run `chmod o-w {part}`.")
-    places = [ROOT / part for part in ("helpers", "notebooks", "workshop", ".venv")]
+    places = [
+        ROOT / part for part in ("helpers", "momento_token", "notebooks", "workshop", ".venv")
+    ]
     looks = [
         "(",
         "-type",

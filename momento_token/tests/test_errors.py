@@ -12,10 +12,10 @@ from botocore import exceptions as aws
 from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 from fakes import Clock, Service, at_once, failure, new_api_key
 
-from helpers.pattern.errors import TokenError, TokenUnavailable
-from helpers.pattern.failed_reads import TRANSIENT, says_not_now, unavailable
-from helpers.pattern.token_source import TokenSource
-from helpers.pattern.tokens import Token, check
+from momento_token.errors import TokenError, TokenUnavailable
+from momento_token.failed_reads import TRANSIENT, says_not_now, unavailable
+from momento_token.token_source import TokenSource
+from momento_token.tokens import Token, check
 
 
 def test_botocores_own_lists_are_all_known():

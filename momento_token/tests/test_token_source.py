@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from fakes import Clock, Service, Steps, at_once, failure, new_api_key, until
 
-from helpers.pattern.observer import Observer
-from helpers.pattern.token_source import State, TokenSource, TokenUnavailable, backoff
+from momento_token.observer import Observer
+from momento_token.token_source import State, TokenSource, TokenUnavailable, backoff
 
 TTL, MAX_AGE, PATIENCE, RETRY, MAX_RETRY = 10.0, 100.0, 1.0, 1.0, 30.0
 THROTTLED = failure("ThrottlingException")
@@ -468,7 +468,7 @@ def test_a_log_handler_may_read_the_token(clock):
                     other.start()
                     other.join()
 
-    log, handler = logging.getLogger("helpers.pattern.token_source"), Sender()
+    log, handler = logging.getLogger("momento_token.token_source"), Sender()
     log.addHandler(handler)
     try:
         token = source.get()

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from fakes import Clock, Service, Steps, at_once, failure, new_api_key, until
 
-from helpers.pattern.observer import Observer
-from helpers.pattern.token_source import TokenSource, TokenUnavailable
+from momento_token.observer import Observer
+from momento_token.token_source import TokenSource, TokenUnavailable
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 # Forking while other threads run is what these tests are about.
@@ -176,7 +176,7 @@ EXIT = """
 import sys, threading, time
 sys.path[:0] = {path!r}
 from fakes import Service
-from helpers.pattern.token_source import TokenSource, TokenUnavailable
+from momento_token.token_source import TokenSource, TokenUnavailable
 class Hanging(Service):
     def get_secret_value(self, **which):
         time.sleep(120)
@@ -204,7 +204,7 @@ AT_EXIT = """
 import sys, atexit, threading
 sys.path[:0] = {path!r}
 from fakes import Service, failure, Clock
-from helpers.pattern.token_source import TokenSource, TokenUnavailable
+from momento_token.token_source import TokenSource, TokenUnavailable
 import time
 clock = Clock()
 source = TokenSource(Service(), "s", ttl=10, clock=clock)

@@ -15,12 +15,12 @@ from momento.errors import MomentoErrorCode
 from test_errors import everything_about, pieces
 from test_shared_client import REFUSED, Answer, Bench, FakeClient
 
-from helpers.pattern.errors import TokenError, TokenUnavailable
-from helpers.pattern.observer import Guarded, Observer
-from helpers.pattern.shared_client import AsyncSharedClient, SharedClient, is_refused
-from helpers.pattern.subscription import Position
-from helpers.pattern.token_source import TokenSource, in_daemon_thread
-from helpers.pattern.tokens import check
+from momento_token.errors import TokenError, TokenUnavailable
+from momento_token.observer import Guarded, Observer
+from momento_token.shared_client import AsyncSharedClient, SharedClient, is_refused
+from momento_token.subscription import Position
+from momento_token.token_source import TokenSource, in_daemon_thread
+from momento_token.tokens import check
 
 # The shared client
 
@@ -279,7 +279,7 @@ def test_an_observer_hears_of_a_denial_though_the_log_fails():
         def filter(self, record):
             raise RuntimeError("no log today")
 
-    service, log = Service(), logging.getLogger("helpers.pattern.token_source")
+    service, log = Service(), logging.getLogger("momento_token.token_source")
     service.error, broken = failure("AccessDeniedException"), Broken()
     source = TokenSource(service, "s", observer=Notes())
     log.addFilter(broken)
@@ -549,6 +549,6 @@ def test_what_came_to_an_empty_topic_between_two_streams_is_missing():
 def test_pauses_grow_until_a_stream_has_lasted(monkeypatch):
     position = Position("topic", Guarded(None))
     for lasted, failures in ((float("inf"), 1), (float("inf"), 2), (-1, 1)):
-        monkeypatch.setattr("helpers.pattern.subscription.LASTED", lasted)
+        monkeypatch.setattr("momento_token.subscription.LASTED", lasted)
         position.begin()
         assert position.fail() == failures

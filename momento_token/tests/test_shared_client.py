@@ -13,9 +13,9 @@ from fakes import Clock, Service, at_once, until
 from momento.errors import MomentoErrorCode
 from test_lifetime import in_a_child, needs_fork
 
-from helpers.pattern.observer import Observer
-from helpers.pattern.shared_client import AsyncSharedClient, SharedClient, is_refused, proves
-from helpers.pattern.token_source import TokenSource, TokenUnavailable
+from momento_token.observer import Observer
+from momento_token.shared_client import AsyncSharedClient, SharedClient, is_refused, proves
+from momento_token.token_source import TokenSource, TokenUnavailable
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 

@@ -10,7 +10,7 @@ import jwt
 import pytest
 from fakes import new_api_key, new_v1_key
 
-from helpers.pattern.tokens import Kind, TokenError, check
+from momento_token.tokens import Kind, TokenError, check
 
 V2, V1 = new_api_key(), new_v1_key()
 LEGACY = jwt.encode(

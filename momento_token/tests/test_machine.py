@@ -11,8 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from helpers.pattern import token_source
-from helpers.pattern.token_source import TokenSource, TokenUnavailable
+from momento_token import token_source
+from momento_token.token_source import TokenSource, TokenUnavailable
 
 TTL, MAX_AGE, RETRY, MAX_RETRY, PATIENCE, GRACE = 10.0, 40.0, 2.0, 8.0, 1.0, 5.0
 THROTTLED = failure("ThrottlingException")
