@@ -5,6 +5,7 @@ NPM    := npm install --silent --no-fund --no-audit --prefix
 WHEELS := --only-binary :all:
 PROXY  := configurable-http-proxy@5.3.0
 REVEAL := reveal.js@5.2.1
+PYRIGHT := pyright@1.1.414
 # JupyterLab draws in what checks international addresses, which nothing here has: to load it takes two seconds and 19 MB.
 LEAN   := $(UV) pip uninstall -q rfc3987-syntax
 
@@ -122,8 +123,8 @@ clean:  ## remove what was made, the environment included; a class's work, build
 	@$(UV) pip install -q --require-hashes -r workshop/hub/requirements.txt
 	@$(UV) pip install -q --require-hashes -r docs/requirements.txt
 	@$(LEAN)
-	@{ command -v npm && $(NPM) .venv/proxy $(PROXY) && $(NPM) .venv/reveal $(REVEAL); } >/dev/null || \
-		echo "npm could not install the hub's proxy and reveal.js: the tests of hub and slides will skip"
+	@{ command -v npm && $(NPM) .venv/proxy $(PROXY) && $(NPM) .venv/reveal $(REVEAL) && $(NPM) .venv/pyright $(PYRIGHT); } >/dev/null || \
+		echo "npm could not install the hub's proxy, reveal.js and pyright: tests of hub, slides and types will skip"
 	@touch $@
 
 .venv/book: .venv/lab docs/requirements.txt

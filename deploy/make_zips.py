@@ -21,6 +21,7 @@ LAMBDA = ("--python-platform", "x86_64-manylinux2014", "--python-version", "3.13
 LIMITS = "Lambda takes 50 MB zipped, uploaded directly, and 250 MB unzipped."
 MEGABYTE = 1_000_000
 NOT_PACKED = shutil.ignore_patterns("__pycache__", "bin", ".lock", "tests")
+NOT_OF_OURS = shutil.ignore_patterns("__pycache__", "tests", ".*", "*.md", "*.toml")
 
 
 def make(to: Path, platform: tuple[str, ...] = LAMBDA) -> list[Path]:
@@ -35,7 +36,7 @@ def make(to: Path, platform: tuple[str, ...] = LAMBDA) -> list[Path]:
             task = Path(folder) / name  # what Lambda unpacks into /var/task
             shutil.copytree(packages, task, ignore=NOT_PACKED)
             shutil.copy(ROOT / "notebooks" / file, task)
-            shutil.copytree(ROOT / "momento_token", task / "momento_token", ignore=NOT_PACKED)
+            shutil.copytree(ROOT / "momento_token", task / "momento_token", ignore=NOT_OF_OURS)
             zips.append(zipped(task, to / f"{name}.zip"))
     return zips
 

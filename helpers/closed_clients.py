@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from momento import CacheClient, CacheClientAsync, TopicClient, TopicClientAsync
 from momento.responses import TopicSubscribe
 
-from momento_token.errors import PlainError
+from .display import PlainError
 
 KINDS: tuple[type, ...] = (CacheClient, CacheClientAsync, TopicClient, TopicClientAsync)
 CLOSING = ("close", "__exit__", "__aexit__")

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from momento_token.errors import PlainError
-
-from .display import Note, masked
+from .display import Note, PlainError, masked
 from .sandbox import Sandbox
 from .sandbox.distance import DISTANCES
 from .sandbox.faults import FAULT_MESSAGE
 
 if TYPE_CHECKING:
     from momento import CredentialProvider
+
+    from momento_token import Kind
 
     from .ledger import Ledger
 
@@ -117,10 +117,8 @@ class Cloud:
         """
         from momento import CredentialProvider
 
-        from momento_token.tokens import check
-
         token = token.strip() if isinstance(token, str) else token
-        if check(token).name == "v2":
+        if kind_of(token).name == "v2":
             provider = CredentialProvider.from_api_key_v2(token, self.momento_endpoint)
         else:
             provider = CredentialProvider.from_disposable_token(token)
@@ -299,6 +297,18 @@ class Cloud:
 
     def __repr__(self) -> str:
         return repr(self._banner)
+
+
+def kind_of(token: object) -> Kind:
+    """The kind of this key, as `momento_token.check` tells it. Of a format that the SDK can't read, that is an error, too."""
+    from momento_token import TokenError, check
+
+    kind = check(token)
+    if kind.name == "unknown":
+        raise TokenError(
+            "The token is no API key of a format that the Momento SDK reads: copy the whole key again from Momento's console."
+        )
+    return kind
 
 
 def at_address(provider: CredentialProvider, address: str) -> CredentialProvider:

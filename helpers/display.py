@@ -8,6 +8,16 @@ from html import escape
 _THIN = "\N{NARROW NO-BREAK SPACE}"  # only measured durations have it before the unit: the sanitizer file knows it
 
 
+class PlainError(Exception):
+    """An error whose message is one sentence with cause and fix. A notebook shows that sentence and no traceback.
+
+    As `momento_token.PlainError`, which would import the SDKs: a cold start is measured in a process that has not.
+    """
+
+    def _render_traceback_(self) -> list[str]:  # IPython calls it
+        return [f"✗ {self}"]
+
+
 def duration(seconds: float) -> str:
     """A measured time with three significant digits, such as "4.21 ms"."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):

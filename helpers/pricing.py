@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from momento_token.errors import PlainError
+from .display import PlainError
 
 MONTH = 30 * 24 * 3600  # seconds
 HOURS = MONTH / 3600

@@ -1,7 +1,8 @@
 """One Momento client for a whole process, replaced when its token is.
 
-Momento's clients take a token when they are made, and never another. So a new token means a new client, for everybody at
-once, while the calls that use the old one finish. Nor do they survive a fork: the child makes its own.
+Momento's clients take a token when they are made, and never another. So a new token means a new client for all callers,
+while calls that use the old one finish. A client survives neither a fork nor the end of its event loop: each process has
+its own, and so has each loop.
 """
 
 from __future__ import annotations
@@ -9,520 +10,276 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import threading
-import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
-from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
-    aclosing,
-    asynccontextmanager,
-    contextmanager,
-    suppress,
-)
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
+from functools import partial
 from typing import Any, Generic, Self, TypeVar
 
-import grpc
-from momento import TopicClient, TopicClientAsync
 from momento.errors import MomentoErrorCode
-from momento.responses import TopicSubscribe
 
-from .errors import SubscriptionError, TokenUnavailable
-from .observer import Guarded, Observer
-from .subscription import Message, Position, aitems, items
-from .token_source import TokenSource, backoff
+from .errors import TokenUnavailable
+from .events import Event, log
+from .token_source import TokenSource
 from .tokens import Token
-
-log = logging.getLogger(__name__)
-log.addHandler(logging.NullHandler())
+from .waiting import Blocking, ProcessLock, Suspending, end_of, new_future, run
 
 AnyClient = TypeVar("AnyClient")
 Client = TypeVar("Client", bound=AbstractContextManager[Any])
 AsyncClient = TypeVar("AsyncClient", bound=AbstractAsyncContextManager[Any])
-Answer = TypeVar("Answer")
+Response = TypeVar("Response")
+Place = tuple[int, asyncio.AbstractEventLoop | None]  # the process and the loop in which a client can be used
 
-Subscription = TopicSubscribe.Subscription | TopicSubscribe.SubscriptionAsync
+# Errors of Momento that don't tell whether the token is good.
+SAYS_NOTHING = frozenset({
+    MomentoErrorCode.CANCELLED_ERROR, MomentoErrorCode.CLIENT_RESOURCE_EXHAUSTED, MomentoErrorCode.CONNECTION_ERROR,
+    MomentoErrorCode.INTERNAL_SERVER_ERROR, MomentoErrorCode.LIMIT_EXCEEDED_ERROR, MomentoErrorCode.SERVER_UNAVAILABLE,
+    MomentoErrorCode.TIMEOUT_ERROR, MomentoErrorCode.UNKNOWN_ERROR, MomentoErrorCode.UNKNOWN_SERVICE_ERROR,
+})  # fmt: skip
+ANOTHER_TRY = 10.0  # seconds until a client is made again with a token with which none could be made
 
-FAILED_SUBSCRIPTIONS = 50  # of the 100 streams that a client has
 
-# What Momento answers when it can't tell whether the token is good.
-_TELLS_NOTHING = {
-    MomentoErrorCode.CANCELLED_ERROR,
-    MomentoErrorCode.CLIENT_RESOURCE_EXHAUSTED,
-    MomentoErrorCode.CONNECTION_ERROR,
-    MomentoErrorCode.INTERNAL_SERVER_ERROR,
-    MomentoErrorCode.LIMIT_EXCEEDED_ERROR,
-    MomentoErrorCode.SERVER_UNAVAILABLE,
-    MomentoErrorCode.TIMEOUT_ERROR,
-    MomentoErrorCode.UNKNOWN_ERROR,
-    MomentoErrorCode.UNKNOWN_SERVICE_ERROR,
-}
+def is_refused(response: object) -> bool:
+    """Return whether Momento refused this call because its token is not, or no longer, good."""
+    return getattr(response, "error_code", None) is MomentoErrorCode.AUTHENTICATION_ERROR
+
+
+def is_accepted(response: object) -> bool:
+    """Return whether this response shows that Momento accepts the token, for what was called: see `try_token`.
+
+    Raises `RuntimeError` if the response doesn't tell, as Momento could not be reached.
+    """
+    code = getattr(response, "error_code", None)
+    if code in SAYS_NOTHING:
+        raise RuntimeError(f"Momento's response was {code.name}")
+    return code not in (MomentoErrorCode.AUTHENTICATION_ERROR, MomentoErrorCode.PERMISSION_ERROR)
 
 
 @dataclass(eq=False)
-class _Lease(Generic[AnyClient]):
-    """A client in use, and the token that it was made with."""
+class Lease(Generic[AnyClient]):
+    """A client in use, the token that it was made with, and where it can be used."""
 
     client: AnyClient
     token: Token
-    pid: int
-    users: int = 0
-    retired: bool = False
-    closing: bool = False  # it is closed once
+    place: Place
+    users: int = 1
+    retired: bool = False  # it is closed when its last user has gone
     refused: bool = False
     failed_subscriptions: int = 0
 
 
-class _TryAgain(Exception):
-    """A stream ended, or could not begin, in a way that another one may mend."""
+class SharedClients(Generic[AnyClient]):
+    """What the two kinds of shared clients have in common: which client is in use, by how many, and when it is closed."""
 
+    how: type[Blocking]
 
-class _Clients(Generic[AnyClient]):
-    """What both kinds of shared clients have in common: which client is in use, by how many, and when it may be closed."""
-
-    def __init__(
-        self,
-        source: TokenSource,
-        make: Callable[[Token], AnyClient],
-        *,
-        observer: Observer | None = None,
-        timeout: float = 10,
-        retry: float = 0.5,
-        max_retry: float = 30,
-    ) -> None:
-        self._source, self._make, self._observer = source, make, Guarded(observer)
-        self._timeout, self._retry, self._max_retry = timeout, retry, max_retry
+    def __init__(self, source: TokenSource, new_client: Callable[[Token], AnyClient]) -> None:
+        self.source, self._new_client = source, new_client
         self._closed = False
-        self._lease: _Lease[AnyClient] | None = None
-        self._open: set[_Lease[AnyClient]] = set()
-        self._swapped = 0
-        self._streams: set[Subscription] = set()
-        self._after_fork()
-        _ALL.add(self)
+        self._lock = ProcessLock()
+        self._current: dict[Place, Lease[AnyClient]] = {}
+        self._open: set[Lease[AnyClient]] = set()
+        self._making: dict[Place, Future[None]] = {}
+        self._problem: TokenUnavailable | None = None
+        self._failed_at, self._failed_with = 0.0, 0  # the number of a token
+
+    @property
+    def ready(self) -> bool:
+        """Whether calls can be expected to succeed. For a readiness check: see `TokenSource.ready`."""
+        usable = self._problem is None or any(not lease.refused for lease in list(self._current.values()))
+        return self.source.ready and usable and not self._closed
+
+    @property
+    def problem(self) -> TokenUnavailable | None:
+        """Why there is no client with the newest token, or why the last read of the secret failed, or None."""
+        return self._problem or self.source.problem
 
     def __reduce__(self) -> str:
         raise TypeError("A shared client can't be pickled: make one in each process.")
 
     def __repr__(self) -> str:
-        lease = self._lease
-        held = "no client" if lease is None else f"a client with token {lease.token.number}"
+        held = ", ".join(f"token {it.token.number}" for it in self._current.values()) or "no client"
         return f"<{type(self).__name__}: {'closed' if self._closed else held}>"
 
-    def _take(
-        self, token: Token, timeout: float
-    ) -> tuple[_Lease[AnyClient], _Lease[AnyClient] | None]:
-        """A client with this token or a newer one, and the client that it replaced, if that can be closed.
-
-        While one thread makes the new client, the others go on with the old one, unless Momento refuses that: then they
-        wait, so long at most. Raises `TokenUnavailable`.
-        """
+    async def _call(self, operation: Callable[[AnyClient], Any], timeout: float | None) -> Any:
         while True:
-            with self._lock:
-                self._raise_if_closed()
-                lease = self._lease
-                if lease is not None and (
-                    lease.token.number >= token.number
-                    or (self._making.locked() and not lease.refused)
-                ):
-                    lease.users += 1
-                    return lease, None
-            if not self._making.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
-                raise TokenUnavailable(
-                    f"The new Momento client has not been made within {timeout:.3g} s: see what `make` waits for.",
-                    code="NoClient",
-                )
+            lease = await self._lease(timeout)
             try:
-                if self._lease is lease:  # nobody has made it while we waited
-                    return self._replace(_Lease(self._make(token), token, os.getpid()))
+                response = await self.how.result_of(partial(operation, lease.client))
             finally:
-                self._making.release()
+                await self._give_back(lease)
+            if not is_refused(response):
+                if getattr(response, "error_code", None) not in SAYS_NOTHING:
+                    lease.refused = False
+                    self.source.accepted(lease.token)
+                return response
+            if not await self._renewed(lease, timeout):
+                return response
 
-    def _replace(
-        self, new: _Lease[AnyClient]
-    ) -> tuple[_Lease[AnyClient], _Lease[AnyClient] | None]:
-        with self._lock:
+    async def _renewed(self, lease: Lease[AnyClient], timeout: float | None = None) -> bool:
+        """Momento has refused this client's token: return whether there is a newer one."""
+        lease.refused = True
+        return await self.source.renew_as(self.how, lease.token, timeout)
+
+    async def _lease(self, timeout: float | None = None) -> Lease[AnyClient]:
+        """Return a client with the current token, for `_give_back` after its use.
+
+        While one caller makes it the others use the one before, unless that is refused: then they wait.
+        """
+        token = await self.source.get_as(self.how, timeout)
+        end, place = end_of(timeout), self._place()
+        while True:
+            with self._lock.here():
+                if self._closed:
+                    raise TokenUnavailable("This shared client was closed: make a new one.", code="Closed")
+                lease, making = self._current.get(place), self._making.get(place)
+                if lease is not None:
+                    spared = not lease.refused and (making is not None or self._failed_lately(token))
+                    if lease.token.number >= token.number or spared:
+                        lease.users += 1
+                        return lease
+            if making is not None:
+                await self.how.until(making, end - time.monotonic())
+                if not making.done():
+                    said = "No Momento client was made in time: see what the function that makes it waits for."
+                    raise TokenUnavailable(said, code="NoClient")
+                continue
+            mine, is_ours = new_future(), False
+            try:
+                with self._lock.here():
+                    is_same = self._current.get(place) is lease
+                    if is_same and place not in self._making:  # no call follows in this line or the next, so no signal
+                        self._making[place], is_ours = mine, True
+                new = self._make(token, place, lease) if is_ours else None
+            finally:
+                if is_ours:  # before any other call, so that no signal leaves it there
+                    self._making.pop(place, None)
+                mine.set_result(None)
+                self.source.events.tell_noted()
+            if new is not None:
+                return new
+
+    def _make(self, token: Token, place: Place, before: Lease[AnyClient] | None) -> Lease[AnyClient] | None:
+        """Make a client, and return None if that fails and the one before can still be used."""
+        self._forget_dead()
+        try:
+            new = Lease(self._new_client(token), token, place)
+        except Exception as error:
+            code = type(error).__name__
+            said = f"No Momento client can be made with the new token ({code})"
+            said += "." if before is None or before.refused else ": the one before stays in use."
+            self._problem = TokenUnavailable(said, code=code)
+            self._failed_at, self._failed_with = time.monotonic(), token.number
+            self.source.events.note(Event("client_failed", said, logging.WARNING, code))
+            if before is None or before.refused:
+                raise
+            return None
+        with self._lock.here():
             self._open.add(new)
-            new.users = 1
-            new.retired = self._closed  # meanwhile: then it ends with this call
-            old, self._lease = self._lease, None if self._closed else new
-            self._swapped += old is not None
-            return new, self._retired(old)
+            self._problem, old = None, self._current.pop(place, None)
+            new.retired = self._closed  # in the meantime: then it serves this call only
+            if not self._closed:
+                self._current[place] = new
+        if old is not None:
+            old.retired = True
+            self.source.events.note(Event("client_replaced", "A Momento client with a newer token is in use."))
+        return new
 
-    def _tell_swap(self, lease: _Lease[AnyClient]) -> None:
-        """Tell the observer of what was replaced since. Under no lock: it may call us."""
-        with self._lock:
-            swapped, self._swapped = self._swapped, 0
-        for _ in range(swapped):
-            self._observer.tell("swapped", lease.token.number)
+    def _failed_lately(self, token: Token) -> bool:
+        return self._failed_with == token.number and time.monotonic() < self._failed_at + ANOTHER_TRY
 
-    def _give_back(self, lease: _Lease[AnyClient]) -> _Lease[AnyClient] | None:
-        """The lease, if it was the last of a client that is to be closed."""
-        with self._lock:
+    def _place(self) -> Place:
+        return os.getpid(), self.how.loop()
+
+    def _forget_dead(self) -> None:
+        """Forget the clients of loops that have ended, and of a parent process: gRPC may hang if a child closes those."""
+        for lease in list(self._open):
+            pid, loop = lease.place
+            if pid != os.getpid():
+                _INHERITED.append(lease)
+            elif loop is None or not loop.is_closed():
+                continue
+            self._open.discard(lease)
+            self._current.pop(lease.place, None)
+
+    async def _give_back(self, lease: Lease[AnyClient]) -> None:
+        with self._lock.here():
             lease.users -= 1
-            return self._closable(lease)
+        await self._close_idle()
 
-    def _retire(self, only: _Lease[AnyClient] | None = None) -> _Lease[AnyClient] | None:
-        """Use the client no longer. It, if it can be closed at once."""
-        with self._lock:
-            lease = self._lease
-            if only is not None and lease is not only:
-                return None
-            self._lease = None
-            return self._retired(lease)
+    async def _close_idle(self) -> None:
+        """Close the clients that were replaced and are not used any more."""
+        while True:
+            with self._lock.here():
+                idle = [it for it in self._open if it.retired and not it.users and it.place == self._place()]
+                if not idle:
+                    return
+                self._open.discard(idle[0])
+            try:
+                await self.how.close(idle[0].client)
+            except Exception as error:  # nothing that the caller who gave it back could do about
+                log.warning("A Momento client could not be closed (%s).", type(error).__name__)
 
-    def _retired(self, lease: _Lease[AnyClient] | None) -> _Lease[AnyClient] | None:
-        if lease is None:
-            return None
-        lease.retired = True
-        return self._closable(lease)
-
-    def _closable(self, lease: _Lease[AnyClient]) -> _Lease[AnyClient] | None:
-        """The lease, once, if it is to be closed now. One that was made before a fork never is: gRPC may hang on it."""
-        over = lease.retired and not lease.users and not lease.closing
-        if not over or lease.pid != os.getpid():
-            return None
-        lease.closing = True
-        self._open.discard(lease)
-        return lease
-
-    def _shut(self) -> _Lease[AnyClient] | None:
-        """End all streams and take no more calls. The client, if it can be closed at once."""
+    async def _shut(self) -> None:
         self._closed = True
-        self._closing.set()
-        with self._lock:
-            streams = list(self._streams)
-        for stream in streams:
-            stream.unsubscribe()
-        return self._retire()
-
-    def _raise_if_closed(self) -> None:
-        if self._closed:
-            raise TokenUnavailable("This shared client was closed: make a new one.", code="Closed")
-
-    def _after_fork(self) -> None:
-        """In the child: its own locks, and no client. The parent's is kept from the garbage collector, which would close it."""
-        # Reentrant, as a signal handler or a finaliser of this thread may close, or give a client back.
-        self._lock, self._making = threading.RLock(), threading.Lock()
-        self._closing = threading.Event()
-        self._swapped = 0  # what the parent has not told yet, it tells
-        self._streams.clear()
-        _INHERITED.extend(self._open)
-        self._open.clear()
-        self._lease = None
-
-    # Subscriptions
-
-    def _is_outdated(self, lease: _Lease[AnyClient]) -> bool:
-        """Is there a newer token than this stream's? A problem of the source is no reason to leave the stream."""
-        self._source.refresh_if_due()
-        return self._source.has_newer(lease.token)
-
-    def _subscribed(self, answer: object, position: Position) -> Subscription:
-        """The subscription. Raises `SubscriptionError` where asking again won't help, else `_TryAgain`."""
-        if isinstance(answer, Subscription):
-            position.begin()
-            with self._lock:
-                self._streams.add(answer)
-            if self._closed:  # between the check and the subscription: nobody else would end it
-                answer.unsubscribe()
-            return answer
-        assert isinstance(answer, TopicSubscribe.Error)
-        code = answer.error_code
-        if code in _TELLS_NOTHING or (position.begun and is_refused(answer)):
-            raise _TryAgain
-        raise SubscriptionError(
-            f"Momento doesn't let us subscribe ({code.name}): "
-            + (
-                "it refuses the token, and the secret holds no other."
-                if is_refused(answer)
-                else answer.message
-            ),
-            code.name,
-        )
-
-    def _worn_out(self, lease: _Lease[AnyClient], answer: object) -> bool:
-        """Has this client to be replaced, since a failed subscription takes up one of its streams for good?"""
-        if not isinstance(answer, TopicSubscribe.Error):
-            return False
-        lease.failed_subscriptions += 1
-        exhausted = answer.error_code is MomentoErrorCode.CLIENT_RESOURCE_EXHAUSTED
-        return exhausted or lease.failed_subscriptions >= FAILED_SUBSCRIPTIONS
-
-    def _leave(self, subscription: Subscription, lease: _Lease[AnyClient]) -> None:
-        with self._lock:
-            self._streams.discard(subscription)
-        if lease.pid == os.getpid():
-            subscription.unsubscribe()
-
-    def _pause(self, position: Position, error: Exception) -> float:
-        """How long to wait before the next stream, in seconds. Raises what no waiting mends."""
-        final = isinstance(error, TokenUnavailable) and (error.denied or error.code == "Closed")
-        if final or (isinstance(error, TokenUnavailable) and not position.begun):
-            raise error
-        return backoff(position.fail(), self._retry, self._max_retry)
+        while self._current:
+            self._current.popitem()[1].retired = True
+        await self._close_idle()
 
 
-class SharedClient(_Clients[Client]):
-    """One Momento client for all threads of a process: made from the source's token, and replaced when that is.
+class SharedClient(SharedClients[Client]):
+    """One Momento client for all threads of a process: made with the source's token, and replaced when that is.
 
-    `make(token)` gives a `CacheClient` or a `TopicClient`. A client that was replaced is closed when the last call that
-    uses it is over. After a fork the child makes a client of its own. Fork before the traffic begins: gRPC can't be
-    forked safely while other threads are in it.
-
-    `timeout`, in seconds: so long a call waits at most for another thread that makes the first client, or one in the
-    place of a refused one. `retry` and `max_retry`, in seconds, bound the pauses between the streams of `messages`, as
-    those of `TokenSource`.
+    `new_client(token)` makes a `CacheClient` or a `TopicClient`. One that was replaced is closed when the last call that
+    uses it has returned. A forked child makes a client of its own; fork before the traffic begins, as gRPC can't be
+    forked safely while other threads use it.
     """
 
-    def call(self, operation: Callable[[Client], Answer], timeout: float | None = None) -> Answer:
-        """`operation(client)`, and its answer. If Momento refuses the token, again with a newer one, if there is one.
+    how = Blocking
 
-        A refused call has done nothing, so doing it again is safe for every operation. It may wait for a token, as
-        `TokenSource.get` does, each time at most `timeout` seconds. Raises `TokenUnavailable`.
+    def call(self, operation: Callable[[Client], Response], timeout: float | None = None) -> Response:
+        """Return the response of `operation(client)`. If Momento refuses the token, repeat it with a newer one, if any.
+
+        A refused call has done nothing, so any operation may be repeated. Before and after it, waits for a token as
+        `TokenSource.get` does, at most `timeout` seconds each time. Raises `TokenUnavailable`.
         """
-        while True:
-            with self._using(self._source.get(timeout), timeout) as lease:
-                answer = operation(lease.client)
-            if not is_refused(answer):
-                return answer
-            lease.refused = True
-            if not self._source.renew(lease.token, timeout):
-                return answer
-
-    @contextmanager
-    def lease(self) -> Iterator[Client]:
-        """The client, for something that takes longer than a call. It stays open until the block ends.
-
-        It may wait for a token, as `TokenSource.get` does. Raises `TokenUnavailable`.
-        """
-        with self._using(self._source.get()) as lease:
-            yield lease.client
-
-    def messages(
-        self: SharedClient[TopicClient], cache_name: str, topic_name: str
-    ) -> Generator[Message, None, None]:
-        """The messages of a topic, from its latest one on, until this shared client is closed.
-
-        It outlives rotations, lost streams and problems of the source: it subscribes again after the last message. A
-        message with `gap` says that others before it are missing. Its stream is closed when you stop: at once where you
-        close the iterator, with `contextlib.closing` or by leaving a `for` loop that is its only holder.
-
-        Raises `SubscriptionError` where Momento says no, such as for a cache that doesn't exist, and `TokenUnavailable`
-        where there is no token to begin with, or Secrets Manager says no when a stream has to be replaced.
-        """
-        position = Position(topic_name, self._observer)
-        while not self._closed:
-            try:
-                yield from self._stream(cache_name, topic_name, position)
-            except (_TryAgain, TokenUnavailable, grpc.RpcError) as error:
-                if not self._closed:
-                    self._closing.wait(self._pause(position, error))
-
-    def _stream(
-        self: SharedClient[TopicClient], cache_name: str, topic_name: str, position: Position
-    ) -> Iterator[Message]:
-        """The messages of one stream. It ends when there is a newer token; raises `_TryAgain` when it broke off."""
-        with self._using(self._source.get()) as lease:
-            answer = lease.client.subscribe(cache_name, topic_name, *position.resume_at)
-            if is_refused(answer):
-                lease.refused = True
-                if self._source.renew(lease.token):
-                    return
-            if self._worn_out(lease, answer):
-                self._close(self._retire(lease))
-            subscription = self._subscribed(answer, position)
-            try:
-                for item in items(subscription):
-                    if message := position.read(item):
-                        yield message
-                    if self._is_outdated(lease):
-                        return
-                raise _TryAgain
-            finally:
-                self._leave(subscription, lease)
-
-    def reset(self) -> None:
-        """Make a new client for the next call: for a process that was restored from a snapshot."""
-        self._close(self._retire())
+        response: Response = run(self._call(operation, timeout))
+        return response
 
     def close(self) -> None:
-        """End all subscriptions, and close the client as soon as the last call that uses it is over. Waits for nobody.
-
-        A subscription that is just being made ends when Momento answers.
-        """
-        self._close(self._shut())
+        """Close the client as soon as the last call that uses it has returned. Waits for none of them."""
+        run(self._shut())
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextmanager
-    def _using(self, token: Token, timeout: float | None = None) -> Iterator[_Lease[Client]]:
-        lease, replaced = self._take(token, self._timeout if timeout is None else timeout)
-        try:
-            self._close(replaced)
-            self._tell_swap(lease)
-            yield lease
-        finally:
-            self._close(self._give_back(lease))
 
-    @staticmethod
-    def _close(lease: _Lease[Client] | None) -> None:
-        if lease:
-            try:
-                lease.client.__exit__(None, None, None)
-            except Exception as error:  # which is not the trouble of whoever gave it back last
-                log.warning("A Momento client could not be closed (%s).", type(error).__name__)
+class AsyncSharedClient(SharedClients[AsyncClient]):
+    """As SharedClient, for tasks: `new_client(token)` makes a `CacheClientAsync` or a `TopicClientAsync`, for each loop."""
 
-
-class AsyncSharedClient(_Clients[AsyncClient]):
-    """As `SharedClient`, for the tasks of one event loop: `make(token)` gives a `CacheClientAsync` or a `TopicClientAsync`."""
+    how = Suspending
 
     async def call(
-        self, operation: Callable[[AsyncClient], Awaitable[Answer]], timeout: float | None = None
-    ) -> Answer:
-        """As `SharedClient.call`; while it waits, the event loop goes on."""
-        while True:
-            async with self._using(await self._source.aget(timeout), timeout) as lease:
-                answer = await operation(lease.client)
-            if not is_refused(answer):
-                return answer
-            lease.refused = True
-            if not await self._source.arenew(lease.token, timeout):
-                return answer
-
-    @asynccontextmanager
-    async def lease(self) -> AsyncIterator[AsyncClient]:
-        """As `SharedClient.lease`."""
-        async with self._using(await self._source.aget()) as lease:
-            yield lease.client
-
-    async def messages(
-        self: AsyncSharedClient[TopicClientAsync], cache_name: str, topic_name: str
-    ) -> AsyncGenerator[Message, None]:
-        """As `SharedClient.messages`. Close it with `contextlib.aclosing` if you stop before its end."""
-        position = Position(topic_name, self._observer)
-        while not self._closed:
-            try:
-                async with aclosing(self._stream(cache_name, topic_name, position)) as stream:
-                    async for message in stream:
-                        yield message
-            except (_TryAgain, TokenUnavailable, grpc.RpcError) as error:
-                if not self._closed:
-                    await self._sleep(self._pause(position, error))
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if not self._closed or (task is not None and task.cancelling()):
-                    raise  # else it is the stream that `close` has cancelled
-
-    async def _stream(
-        self: AsyncSharedClient[TopicClientAsync],
-        cache_name: str,
-        topic_name: str,
-        position: Position,
-    ) -> AsyncGenerator[Message, None]:
-        async with self._using(await self._source.aget()) as lease:
-            answer = await lease.client.subscribe(cache_name, topic_name, *position.resume_at)
-            if is_refused(answer):
-                lease.refused = True
-                if await self._source.arenew(lease.token):
-                    return
-            if self._worn_out(lease, answer):
-                await self._close(self._retire(lease))
-            subscription = self._subscribed(answer, position)
-            try:
-                async for item in aitems(subscription):
-                    if message := position.read(item):
-                        yield message
-                    if self._is_outdated(lease):
-                        return
-                raise _TryAgain
-            finally:
-                self._leave(subscription, lease)
-
-    async def reset(self) -> None:
-        """As `SharedClient.reset`."""
-        await self._close(self._retire())
+        self, operation: Callable[[AsyncClient], Awaitable[Response]], timeout: float | None = None
+    ) -> Response:
+        """Return what `operation(client)` returns, as `SharedClient.call` does, without blocking the event loop."""
+        response: Response = await self._call(operation, timeout)
+        return response
 
     async def close(self) -> None:
-        """As `SharedClient.close`."""
-        await self._close(self._shut())
+        """Close the client as `SharedClient.close` does; those of other event loops go with their loops."""
+        await self._shut()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    @asynccontextmanager
-    async def _using(
-        self, token: Token, timeout: float | None = None
-    ) -> AsyncIterator[_Lease[AsyncClient]]:
-        lease, replaced = self._take(token, self._timeout if timeout is None else timeout)
-        try:
-            await self._close(replaced)
-            self._tell_swap(lease)
-            yield lease
-        finally:
-            await self._close(self._give_back(lease))
 
-    async def _sleep(self, seconds: float) -> None:
-        """Sleep, or until this is closed."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while not self._closed:
-                    await asyncio.sleep(min(seconds, 0.1))
-
-    @staticmethod
-    async def _close(lease: _Lease[AsyncClient] | None) -> None:
-        if lease:
-            closing = asyncio.ensure_future(lease.client.__aexit__(None, None, None))
-            try:
-                await asyncio.shield(closing)  # a cancelled task must not leave it half closed
-            except Exception as error:
-                log.warning("A Momento client could not be closed (%s).", type(error).__name__)
-
-
-def is_refused(answer: object) -> bool:
-    """Does Momento say with this answer that the token is not, or no longer, good?"""
-    return getattr(answer, "error_code", None) is MomentoErrorCode.AUTHENTICATION_ERROR
-
-
-def proves(answer: object) -> bool:
-    """For `TokenSource`'s `prove`: does this answer show that the token is good?
-
-    A token that may not do what was asked is no better than a wrong one. Raises `RuntimeError` where the answer doesn't
-    tell, as Momento couldn't be reached.
-    """
-    code = getattr(answer, "error_code", None)
-    if code in _TELLS_NOTHING:
-        raise RuntimeError(f"Momento answered {code.name}")
-    return code not in (MomentoErrorCode.AUTHENTICATION_ERROR, MomentoErrorCode.PERMISSION_ERROR)
-
-
-# In the child of a fork no client of the parent's is used, closed or collected.
-_ALL: weakref.WeakSet[_Clients[Any]] = weakref.WeakSet()
-_INHERITED: list[object] = []
-
-
-def _after_fork_in_child() -> None:
-    for clients in list(_ALL):
-        clients._after_fork()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+_INHERITED: list[object] = []  # kept from the garbage collector, which would close them

@@ -1,702 +1,428 @@
-"""A token from AWS Secrets Manager: read once for everybody, refreshed in the background, and never served too old.
+"""A Momento token from AWS Secrets Manager, shared by all threads and tasks of a process.
 
-Its other half, shared_client.py, keeps the Momento client that is made from it.
-
-The libraries of notebook 03 do parts of this. dogpile.cache comes closest; it serves nothing when a refresh fails, and a
-hit takes several times as long. So the thread and the future are the standard library's, and the policy is ours.
+One caller reads the secret and the others wait for it; a refresh runs in the background, and nobody waits for that. While
+Secrets Manager can't be reached, the last token is served until it is `max_age` old. When Secrets Manager denies the read,
+the token is dropped.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-import random
-import threading
 import time
-import weakref
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from types import TracebackType
-from typing import Any, Protocol, Self, TypeGuard
 
+from . import waiting
 from .errors import TokenError, TokenUnavailable
-from .failed_reads import BrokenOff, caused_by, unavailable
-from .observer import Guarded, Observer
+from .events import Event, Reporter, State, log_event
+from .secrets_manager import (
+    TRANSIENT,
+    IncompleteResponse,
+    SecretsManager,
+    new_secrets_client,
+    unavailable,
+    without_frames,
+)
 from .tokens import Token, check
+from .waiting import Blocking, Clocks, Moment, ProcessLock, Suspending, end_of, new_future, run
 
-log = logging.getLogger(__name__)
-# Where warnings go is for the service to say; without this, Python writes them to stderr.
-log.addHandler(logging.NullHandler())
+Start = Callable[[Callable[[], None]], None]
 
-# Not `random`'s own generator: the copies of a process that was restored from a snapshot would all draw the same.
-_chance = random.SystemRandom()
-
-
-class SecretsManager(Protocol):
-    """What the source needs of a boto3 client."""
-
-    def get_secret_value(self, *, SecretId: str, VersionStage: str) -> Mapping[str, Any]: ...
+PATIENCE = 1.0  # seconds that a caller waits for a newer token if there is a stale one to serve
+HUNG = 60.0  # seconds after which a read counts as failed: many times the timeouts of its client
 
 
-class State(StrEnum):
-    """How good the source's copy is. google-auth calls these fresh, stale and invalid; botocore's credentials and the AWS
-    SDKs have an advisory refresh window, which is `DUE` here, and a mandatory one, which is `STALE`.
-    """
-
-    FRESH = "fresh"  # served at once
-    DUE = "due"  # served at once, and refreshed in the background
-    STALE = "stale"  # older than `ttl`: served only if Secrets Manager can't be asked
-    DENIED = "denied"  # Secrets Manager said no at the last read
-    UNAVAILABLE = "unavailable"  # no copy that may be served, and the last read failed
-    EMPTY = "empty"  # nothing read yet, or nothing for so long that it may not be served
+class NotAccepted(TokenError):
+    """Momento has not accepted the new token."""
 
 
 @dataclass(frozen=True)
 class _Copy:
-    """A token as it was read, and until when it is good, in seconds of the source's clock."""
-
     token: Token
-    version: str
-    read_at: float
-    refresh_at: float
-    expires_at: float
-    unusable_at: float
-
-
-Outcome = _Copy | TokenUnavailable
-# Of a read that was under way when the source was reset: who waited for it looks again.
-ABANDONED = TokenUnavailable("The source was reset.", code="Reset")
+    version_id: str
+    read_at: Moment  # when its read began
+    fresh_until: Moment
 
 
 @dataclass(eq=False)
 class _Read:
-    """A call to Secrets Manager under way, for everybody who waits for it."""
+    """A read in progress. `over` is set when it has ended, however it ended."""
 
-    started_at: float
-    background: bool  # readers who have a copy don't wait for it
+    began_at: Moment
     after_refusal: bool
-    unproved: bool = False  # it brought a new token that Momento hasn't accepted
-    outcome: Future[Outcome] = field(default_factory=Future)
+    is_retry: bool  # after a refusal, in an outage: nobody waits for it
+    pid: int = field(default_factory=os.getpid)
+    over: Future[None] = field(default_factory=new_future)
 
-    def __post_init__(self) -> None:
-        self.outcome.set_running_or_notify_cancel()  # a waiting task that is cancelled can't cancel it for the others
-
-    def land(self, outcome: Outcome) -> None:
-        with suppress(InvalidStateError):  # given up, or abandoned, before it was over
-            self.outcome.set_result(outcome)
-
-    def wait(self, seconds: float) -> Outcome | None:
-        """What it brought; None if it took longer."""
-        try:
-            return self.outcome.result(min(seconds, threading.TIMEOUT_MAX))
-        except TimeoutError:
-            return None
-
-    async def await_(self, seconds: float) -> Outcome | None:
-        """As `wait`, for asyncio."""
-        if self.outcome.done():
-            return self.outcome.result()
-        if seconds <= 0:  # each that waits leaves a callback until the read is over
-            return None
-        try:
-            async with asyncio.timeout(min(seconds, threading.TIMEOUT_MAX)):
-                return await asyncio.wrap_future(self.outcome)
-        except TimeoutError:
-            return None
-
-
-def in_daemon_thread(work: Callable[[], None]) -> None:
-    """Run it beside the caller. The process may end meanwhile: nobody waits for a daemon thread."""
-    threading.Thread(target=work, name="token source", daemon=True).start()
+    def end(self) -> None:
+        with suppress(InvalidStateError):  # it was given up before
+            self.over.set_result(None)
 
 
 class TokenSource:
-    """The token in a secret, for all threads and tasks of a process.
+    """The current token of a secret. Make one for each process; its threads, tasks and forked children can share it.
 
-    `client` is a boto3 client for Secrets Manager, or a function that makes one. After a fork the child works on with the
-    copy that it has inherited, and reads with connections of its own: the function is called again; of a client that was
-    handed over the connections are closed in the child. (AWS: clients can't be shared across processes.)
+    - `new_secrets_client()` makes the client that reads. It is called again in a forked child, and after an error whose
+      cause a client may keep, such as missing credentials.
+    - `ttl`: seconds until a token is stale. It is refreshed in the background after half to three quarters of that.
+    - `max_age`: seconds for which a token is served while Secrets Manager can't be reached.
+    - `denial_grace`: seconds, within `max_age`, for which it is served after Secrets Manager has denied a read. With 0 a
+      service stops at the next refresh after its permission was revoked, on purpose or by mistake.
+    - `try_token(token)` tries a new token before it replaces one that works. Return True if Momento accepts it, False if
+      Momento refuses it, and raise an exception if you can't tell, as `is_accepted(response)` does.
+    - `report(event)` is called with each `Event`, in the thread that caused it, so return soon.
+    - `clock`, for tests, gives the seconds in place of the two clocks of this process.
 
-    Times are in seconds:
-
-    - `ttl`: an older copy isn't served while Secrets Manager answers. A refresh starts in the background after half to
-      three quarters of it, at random, so that a fleet doesn't ask in step and no reader waits.
-    - `max_age`: while Secrets Manager can't be asked, a copy is served until it is this old.
-    - `patience`: a reader whose copy is older than `ttl` waits this long for a newer one, then gets the copy.
-    - `timeout`: a reader without a copy waits this long, then gets `TokenUnavailable`.
-    - `read_timeout`: a read that takes longer is given up, and counts as a failure. Its thread ends by itself, or never:
-      give the client timeouts of its own.
-    - `retry`, `max_retry`: after failures in a row the next read waits for a random time of at most `retry`, twice that,
-      four times that … `max_retry`. After a token that Momento refused, the secret is read at once, and then again
-      `retry` seconds or more after that read's end.
-    - `denial_grace`: when Secrets Manager says no, a copy is dropped at once. IAM spreads a change with a delay, and a
-      mistake there stops a whole fleet: with a grace the copy is served that much longer, and so to somebody whose
-      permission was taken away on purpose.
-
-    `prove(token)` tries a new token before it takes the place of one that works: true if Momento accepts it, false if it
-    refuses; an exception if that can't be told. Until it is proved the copy before stays.
-
-    `observer` is told what happens. `clock` gives the seconds. Where a process is frozen between calls, as on AWS Lambda,
-    pass `time.time`: a monotonic clock may stand still meanwhile. If it goes back, the copy counts as due at once.
-
-    `hits`, `misses` (reads that waited), `refreshes` (reads of the secret that succeeded), `failures` and `stale` count.
-    `hits` is exact where the interpreter has a global lock, and approximate where it has none; the others are exact.
+    The age of a token counts from the start of its read, by the clock that shows more of it: the monotonic clock stands
+    still in a suspended process, and the wall clock can be set back. On AWS Lambda, which freezes a process between
+    invocations, callers wait for a refresh that is due.
     """
-
-    _copy: _Copy | None
-    _read: _Read | None
-    _problem: TokenUnavailable | None
-    _retry_at: float  # after a failure no read begins before
-    _renew_at: float  # nor, after a refusal by Momento, before this
-    _failures_in_a_row: int
-    _refused: int  # the number of the token that Momento refused last
-    _fruitless: int  # reads since, without a newer one
-    _problem_until: float  # until then the problem excuses a copy older than `ttl`
 
     def __init__(
         self,
-        client: SecretsManager | Callable[[], SecretsManager],
         secret_id: str,
+        new_secrets_client: Callable[[], SecretsManager] = new_secrets_client,
         *,
         ttl: float = 300,
         max_age: float = 3600,
-        patience: float = 1,
-        timeout: float = 10,
-        read_timeout: float = 60,
-        retry: float = 1,
-        max_retry: float = 60,
         denial_grace: float = 0,
-        prove: Callable[[Token], bool] | None = None,
-        observer: Observer | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        in_background: Callable[[Callable[[], None]], None] = in_daemon_thread,
+        try_token: Callable[[Token], bool] | None = None,
+        report: Callable[[Event], None] = log_event,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        _check_seconds(
-            ttl=ttl,
-            max_age=max_age,
-            patience=patience,
-            timeout=timeout,
-            read_timeout=read_timeout,
-            retry=retry,
-            max_retry=max_retry,
-            denial_grace=denial_grace,
-        )
-        if not 0 < ttl <= max_age:
-            raise ValueError("ttl must be above 0, max_age at least ttl: both are seconds.")
-        if not isinstance(secret_id, str):
-            raise TypeError("The second argument is the secret's name or ARN, a str.")
-        self._client: SecretsManager | None = None
-        self._make: Callable[[], SecretsManager] | None = None
-        if _is_client(client):  # asked first, as a mock of one can be called too
-            self._client = client
-        elif callable(client):
-            self._make = client
-        else:
-            raise TypeError(
-                "The first argument is a boto3 client for Secrets Manager, or a function that makes one."
-            )
-        self._inherited = False  # from the process that forked this one
-        self._secret_id = secret_id
+        _check_settings(secret_id, new_secrets_client, ttl, max_age, denial_grace)
+        self._secret_id, self._new_client = secret_id, new_secrets_client
         self._ttl, self._max_age, self._denial_grace = ttl, max_age, denial_grace
-        self._patience, self._timeout, self._read_timeout = patience, timeout, read_timeout
-        self._retry, self._max_retry = retry, max(retry, max_retry)
-        self._prove, self._observer, self._clock = prove, Guarded(observer), clock
-        self._in_background = in_background
-        # Reentrant, as a signal handler, a finaliser or a log handler of this thread may need the token too. (One that
-        # interrupts a cold read gets its answer only after `timeout`: the read can't be concluded meanwhile.)
-        self._lock = threading.RLock()
-        self._untold: deque[tuple[Outcome, TokenUnavailable | None, float]] = deque()
-        self._closed = False
+        self._try_token, self.events = try_token, Reporter(report)
+        self._clocks = Clocks(clock)
+        self._start = waiting.start_thread
+        self._waits_when_due = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+        self._lock = ProcessLock()
+        self._client: tuple[int, SecretsManager] | None = None  # and the process that made it
         self._versions = 0
-        self._latest = float("-inf")  # that the clock has shown
-        self.hits = self.misses = self.refreshes = self.failures = self.stale = 0
-        self._forget()
-        _SOURCES.add(self)
-
-    # What readers call
+        self._read: _Read | None = None
+        self.reset()
 
     def get(self, timeout: float | None = None) -> Token:
-        """The token. It may wait, at most `timeout` seconds (None: the source's own bounds), and never if that is 0.
+        """Return the token. Waits at most `timeout` seconds, 10 by default, and never if that is 0.
 
         Raises `TokenUnavailable`.
         """
-        copy = self._copy
-        if copy is not None and copy.read_at <= self._clock() < copy.refresh_at:
-            self.hits += 1
+        copy, clocks = self._copy, self._clocks
+        if copy is not None and clocks.monotonic() < copy.fresh_until[0] and clocks.wall() < copy.fresh_until[1]:
             return copy.token
-        end = self._end(timeout)
-        while True:
-            read, wait = self._look(end - time.monotonic())
-            outcome = None if read is None else read.wait(wait) or self._no_answer(wait)
-            if (token := self._settle(outcome, end)) is not None:
-                return token
-
-    def warm_up(self) -> None:
-        """Read the secret in this thread if a read is due: for a process that will fork. Raises `TokenUnavailable`.
-
-        `get` reads in a thread of its own. A lock that this holds at the moment of a fork, be it OpenSSL's at the thread's
-        end, stays locked in the child for ever: there no read would come back. The client's timeouts bound the wait.
-        """
-        works: list[Callable[[], object]] = []
-        with self._lock:
-            elsewhere, self._in_background = self._in_background, works.append
-            try:
-                read = self._start_if_due(self._now())
-            finally:
-                self._in_background = elsewhere
-        for work in works:  # without the lock, as other readers may want it
-            work()
-        self._settle(read.wait(self._timeout) if read else None, time.monotonic())
+        return run(self.get_as(Blocking, timeout))
 
     async def aget(self, timeout: float | None = None) -> Token:
-        """As `get`, for asyncio: while it waits, the event loop goes on."""
-        copy = self._copy
-        if copy is not None and copy.read_at <= self._clock() < copy.refresh_at:
-            self.hits += 1
-            return copy.token
-        end = self._end(timeout)
-        while True:
-            read, wait = self._look(end - time.monotonic())
-            outcome = None if read is None else await read.await_(wait) or self._no_answer(wait)
-            if (token := self._settle(outcome, end)) is not None:
-                return token
+        """Return the token as `get` does, without blocking the event loop."""
+        return await self.get_as(Suspending, timeout)
 
     def renew(self, refused: Token, timeout: float | None = None) -> bool:
-        """Momento refused this token: read the secret now, unless that was done lately. Is there a newer token now?
+        """Read the secret again because Momento refused this token, unless that just happened. Waits as `get` does.
 
-        It may wait, as `get` does.
+        Returns whether there is a newer token.
         """
-        end = self._end(timeout)
-        for _ in range(2):  # a read that was under way already may have missed the change
-            read = self._reread(refused)
-            if read is None or read.wait(max(0.0, end - time.monotonic())) is None:
-                break
-        return self.has_newer(refused)
+        return run(self.renew_as(Blocking, refused, timeout))
 
     async def arenew(self, refused: Token, timeout: float | None = None) -> bool:
-        """As `renew`, for asyncio."""
-        end = self._end(timeout)
-        for _ in range(2):
-            read = self._reread(refused)
-            if read is None or await read.await_(max(0.0, end - time.monotonic())) is None:
-                break
-        return self.has_newer(refused)
+        """Read the secret again as `renew` does, without blocking the event loop."""
+        return await self.renew_as(Suspending, refused, timeout)
+
+    def warm_up(self) -> None:
+        """Read the token in this thread: a server that forks should run no other one then. Raises `TokenUnavailable`."""
+        works: list[Callable[[], None]] = []
+        read = None
+        try:
+            with self._lock.here():
+                read = self._read_if_due(works.append)
+            for work in works:
+                work()
+        finally:
+            if works and read:
+                self._finish(read, self._no_response())  # if a signal came between the lines
+        self.get()
+
+    def refresh_if_due(self) -> None:
+        """Start a refresh in the background if one is due, as for a process without traffic. Never waits."""
+        with self._lock.here():
+            self._read_if_due()
+        self.events.tell_noted()
 
     def has_newer(self, token: Token) -> bool:
-        """Has the source seen a newer token than this one? Never waits."""
-        if not isinstance(token, Token):
-            raise TypeError("Pass the token that `get` returned: another str has no number.")
+        """Return whether a newer token has been read. Never waits."""
         copy = self._copy
         return copy is not None and copy.token.number > token.number
 
-    def refresh_if_due(self) -> None:
-        """Start a refresh in the background if one is due, for those who hold a token and don't call `get`. Never waits."""
-        with self._lock:
-            if not self._closed:
-                self._start_if_due(self._now())
-        self._tell()
+    @property
+    def ready(self) -> bool:
+        """Whether there is a token to serve that Momento has not refused. For a readiness check: never waits.
+
+        A refusal counts until a call succeeds or another token is read. If the secret holds no other, it lapses after some
+        seconds, as a process that isn't ready may get no calls.
+        """
+        return self._usable(self._copy) and not self._is_refused()
 
     @property
     def state(self) -> State:
-        """How good the copy is now. Never waits and asks nobody, so it suits a health check."""
-        with self._lock:
-            now, copy, problem = self._now(), self._copy, self._problem
-            if problem is not None and problem.denied:
-                return State.DENIED
-            if copy is None or now >= copy.unusable_at:
-                return State.EMPTY if problem is None else State.UNAVAILABLE
-            if now >= copy.expires_at:
-                return State.STALE
-            return State.FRESH if now < copy.refresh_at else State.DUE
+        """How good the token is, for a person who looks at a health check. Never waits."""
+        copy, problem = self._copy, self._problem
+        if problem is not None and problem.denied:
+            return State.DENIED
+        if copy is None or not self._usable(copy):
+            return State.EMPTY if problem is None else State.UNAVAILABLE
+        if self._is_refused():
+            return State.REFUSED
+        age = self._clocks.since(copy.read_at)
+        if age >= self._ttl:
+            return State.STALE
+        return State.DUE if self._clocks.is_over(copy.fresh_until) else State.FRESH
+
+    @property
+    def version_id(self) -> str | None:
+        """The VersionId of the token, or None. It is no secret: compare it with that of Secrets Manager."""
+        copy = self._copy
+        return None if copy is None else copy.version_id
 
     @property
     def problem(self) -> TokenUnavailable | None:
-        """Why the last read of the secret failed; None if it didn't."""
+        """Why the last read failed, or None."""
         return self._problem
 
     def reset(self) -> None:
-        """Forget the token and all that is known, as if just made: for a process that was restored from a snapshot."""
-        with self._lock:
-            read = self._read
-            self._forget()
+        """Forget everything, as after a restore from a snapshot. A read in progress is ignored when it ends."""
+        with self._lock.here():
+            read, self._read = self._read, None
+            self._copy: _Copy | None = None
+            self._problem: TokenUnavailable | None = None
+            self._denied_at: Moment | None = None  # when the first denial in a row came
+            self._refused_at: Moment | None = None  # when Momento last refused the copy
+            self._last_refused = 0  # the highest number of a token that it refused
+            self._failures, self._paused_at, self._pause = 0, self._clocks.now(), 0.0
         if read is not None:
-            read.land(ABANDONED)
+            read.end()
 
-    def close(self) -> None:
-        """Forget the token for good. Waits for nobody: who waits is told, and a read under way ends by itself, unseen."""
-        with self._lock:
-            self._closed, read = True, self._read
-            self._forget()
-        if read is not None:
-            read.land(self._was_closed())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+    def accepted(self, token: Token) -> None:
+        """Note that Momento accepts a token that it refused before."""
+        if self._refused_at is not None and self._is_current(token):
+            self._refused_at, self._failures, self._pause = None, 1, min(self._pause, waiting.backoff(1))
 
     def __repr__(self) -> str:
-        counts = ", ".join(
-            f"{name} {getattr(self, name)}"
-            for name in ("hits", "misses", "refreshes", "failures", "stale")
-        )
-        return f"<TokenSource {self._secret_id}: {self.state}, {counts}, {self._problem or 'no problem'}>"
+        return f"<TokenSource {self._secret_id}: {self.state}, {self._problem or 'no problem'}>"
 
     def __reduce__(self) -> str:
         raise TypeError("A TokenSource can't be pickled: make one in each process.")
 
-    # What a reader gets
+    # What a caller gets
 
-    def _look(self, timeout: float | None) -> tuple[_Read | None, float]:
-        """The read that this reader has to wait for, and how long; None if what there is decides."""
-        with self._lock:
-            self._raise_if_closed()
-            now = self._now()
-            copy = self._copy
-            fresh = copy is not None and now < copy.expires_at
-            usable = copy is not None and now < copy.unusable_at
-            read = self._start_if_due(now)
-            if fresh or (usable and read is not None and read.background):
-                read = None
-            self.misses += read is not None
-        self._tell()
-        if read is None:
-            return None, 0
-        left = min(self._patience, read.started_at + self._patience - now)
-        wait = left if usable else self._timeout
-        return read, max(0.0, wait if timeout is None else min(wait, timeout))
-
-    def _settle(self, outcome: Outcome | None, end: float) -> Token | None:
-        """The token that a read brought, or else the copy if it may be served. Raises `TokenUnavailable`.
-
-        None if there is neither a token nor a reason why not, as after a reset: look again, unless the end has come.
-        """
-        with self._lock:
-            self._raise_if_closed()
-            now = self._now()
-            copy = self._copy
-            if isinstance(outcome, _Copy):
-                if now < outcome.unusable_at:
-                    return outcome.token
-                outcome = ABANDONED  # the process was frozen while it waited
-            if copy is not None and now < copy.expires_at:
-                self.hits += 1
+    async def get_as(self, how: type[Blocking], timeout: float | None) -> Token:
+        """Return the token; `how` to wait is the caller's."""
+        end = end_of(timeout)
+        while True:
+            with self._lock.here():
+                read, copy = self._read_if_due(), self._copy
+                usable, wait = self._usable(copy), end - time.monotonic()
+                if usable and copy is not None and read is not None:
+                    young = self._clocks.since(copy.read_at) < self._ttl and not self._waits_when_due
+                    spared = young or self._failed_lately()
+                    waited = 0 if self._waits_when_due else self._clocks.since(read.began_at)
+                    wait = 0 if spared else min(wait, PATIENCE - waited)
+            self.events.tell_noted()
+            if read is not None and wait > 0:
+                await how.until(read.over, wait)
+                copy = self._copy
+                usable = self._usable(copy)
+            if copy is not None and usable:
+                if (age := self._clocks.since(copy.read_at)) >= self._ttl:
+                    self.events.tell(Event("stale", f"The token is {age:.0f} s old.", seconds=age))
                 return copy.token
-            usable = copy is not None and now < copy.unusable_at
-            self.stale += usable
-            problem = outcome or self._problem
-        if copy is not None and usable:
-            self._observer.tell("served_stale", now - copy.read_at)
-            return copy.token
-        if problem is None or problem is ABANDONED:
-            if time.monotonic() < end:
-                return None
-            problem = TokenUnavailable(
-                f"No read of {self._secret_id} brought a token that is young enough in time: "
-                "see how long a read takes, and max_age.",
-                code="NoAnswer",
-            )
-        # A new one for each reader: raising one object in many threads would mix up their tracebacks.
-        raise caused_by(
-            problem.__cause__, TokenUnavailable(str(problem), problem.denied, problem.code)
-        )
+            problem = self._problem if read is None or read.over.done() else None
+            if problem is None and read and read.over.done() and time.monotonic() < end:
+                continue  # it was reset meanwhile, or what it brought is too old already
+            problem = problem or self._no_response()
+            # A new one for each caller: threads must not share a traceback.
+            raise without_frames(TokenUnavailable(str(problem), problem.denied, problem.code), problem.__cause__)
 
-    def _end(self, timeout: float | None) -> float:
-        """When a wait of at most so many seconds is over, by the monotonic clock."""
-        return time.monotonic() + (
-            self._timeout if timeout is None else min(timeout, self._timeout)
-        )
+    async def renew_as(self, how: type[Blocking], refused: Token, timeout: float | None) -> bool:
+        """Do what `renew` does; `how` to wait is the caller's."""
+        end = end_of(timeout)
+        for _ in range(2):  # a read that was in progress may have missed the change
+            with self._lock.here():
+                self._refused_at = self._clocks.now() if self._is_current(refused) else self._refused_at
+                read = self._reading()
+                if read is None and not self.has_newer(refused):
+                    is_first, lately = refused.number > self._last_refused, self._failed_lately()
+                    self._last_refused = max(self._last_refused, refused.number)
+                    if is_first or self._clocks.since(self._paused_at) >= self._pause:
+                        read = self._begin(True, lately and not is_first)
+            self.events.tell_noted()
+            wait = 0 if read is not None and read.is_retry else end - time.monotonic()
+            if read is None or wait <= 0 or self.has_newer(refused):
+                break
+            await how.until(read.over, wait)
+            if not read.over.done():
+                break
+        return self.has_newer(refused)
 
-    def _no_answer(self, waited: float) -> TokenUnavailable:
+    def _usable(self, copy: _Copy | None) -> bool:
+        if copy is None or self._clocks.since(copy.read_at) >= self._max_age:
+            return False
+        return self._denied_at is None or self._clocks.since(self._denied_at) < self._denial_grace
+
+    def _is_current(self, token: Token) -> bool:
+        return self._copy is not None and self._copy.token.number == token.number
+
+    def _is_refused(self) -> bool:
+        if self._refused_at is None:
+            return False
+        return self._problem is not None or self._clocks.since(self._refused_at) < waiting.LONGEST_PAUSE
+
+    def _failed_lately(self) -> bool:
+        """Has a read failed, not so long ago that nobody has looked since? Then nobody waits for the next one."""
+        return self._problem is not None and self._clocks.since(self._paused_at) < self._pause + PATIENCE
+
+    def _no_response(self) -> TokenUnavailable:
         return TokenUnavailable(
-            f"Secrets Manager has not answered for {self._secret_id} within {waited:.3g} s: "
-            "check that its endpoint can be reached, and the timeouts of the client.",
-            code="NoAnswer",
+            f"Secrets Manager has not responded in time for {self._secret_id}: check that this process can reach it.",
+            code="NoResponse",
         )
 
-    def _raise_if_closed(self) -> None:
-        if self._closed:
-            raise self._was_closed()
+    # Reading the secret. Where a comment doesn't say otherwise, the lock is held.
 
-    def _was_closed(self) -> TokenUnavailable:
-        return TokenUnavailable(
-            f"The TokenSource of {self._secret_id} was closed: make a new one.", code="Closed"
-        )
-
-    # When the secret is read
-
-    def _now(self) -> float:
-        """The time; the lock is held. If the clock has gone back, nothing that was planned by it holds any more."""
-        now = self._clock()
-        if now < self._latest:
-            back = self._latest - now
-            self._retry_at = self._renew_at = self._problem_until = float("-inf")
-            if (copy := self._copy) is not None:
-                self._copy = replace(
-                    copy,
-                    read_at=copy.read_at - back,
-                    refresh_at=now,
-                    expires_at=copy.expires_at - back,
-                    unusable_at=copy.unusable_at - back,
-                )
-            if self._read is not None:
-                self._read.started_at -= back
-        self._latest = now
-        return now
-
-    def _reread(self, refused: Token) -> _Read | None:
-        """The read to wait for before a refused token is given up, if any."""
-        with self._lock:
-            self._raise_if_closed()
-            now = self._now()
-            self._give_up_if_hung(now)
-            if self._read is None and not self.has_newer(refused):
-                if refused.number > self._refused:
-                    self._refused, self._fruitless, self._renew_at = refused.number, 0, now
-                if now >= self._renew_at:
-                    self._start(now, after_refusal=True)
-            read = None if self.has_newer(refused) else self._read
-        self._tell()
+    def _reading(self) -> _Read | None:
+        """Return the read in progress, if it is one of this process: a parent's never ends in its child."""
+        read = self._read
+        if read is None or read.pid != os.getpid():
+            return None
+        if self._clocks.since(read.began_at) >= HUNG:
+            self._client = None  # it may be the one that hangs
+            self._finish(read, self._no_response())
+            self._pause = -PATIENCE  # the next one begins at once, as this process may have been frozen
+            return None
         return read
 
-    def _start_if_due(self, now: float) -> _Read | None:
-        """The read under way, also one that had to be started; None if there is none and none is due."""
-        self._give_up_if_hung(now)
-        due = self._copy is None or now >= self._copy.refresh_at
-        if self._read is None and due and now >= self._retry_at:
-            return self._start(now)
-        return self._read
+    def _read_if_due(self, start: Start | None = None) -> _Read | None:
+        """Return the read in progress, or one that starts now."""
+        read, copy = self._reading(), self._copy
+        refused, since = self._refused_at is not None, self._clocks.since
+        due = copy is None or self._clocks.is_over(copy.fresh_until) or since(copy.read_at) >= self._ttl or refused
+        is_retry = refused or self._problem is not None
+        if read is None and due and (not is_retry or since(self._paused_at) >= self._pause):
+            return self._begin(refused, refused and self._failed_lately(), start)
+        return read
 
-    def _give_up_if_hung(self, now: float) -> None:
-        read = self._read
-        if read is not None and now - read.started_at >= self._read_timeout:
-            self._conclude(read, self._no_answer(now - read.started_at))
-
-    def _start(self, now: float, after_refusal: bool = False) -> _Read:
-        """Start the one read; the lock is held."""
-        # Who has a copy waits only if that is too old, and nothing yet says that Secrets Manager can't be asked.
-        copy = self._copy
-        background = copy is not None and (now < copy.expires_at or now < self._problem_until)
-        read = _Read(now, background, after_refusal)
+    def _begin(self, after_refusal: bool, is_retry: bool, start: Start | None = None) -> _Read:
+        read = _Read(self._clocks.now(), after_refusal, is_retry)
         try:
             self._read = read
-            self._in_background(lambda: self._perform(read))
+            (start or self._start)(lambda: self._perform(read))
         except BaseException as error:
-            self._conclude(read, unavailable(self._secret_id, error))
-            # No more threads: too many, or the interpreter is shutting down. All else is meant for the caller, such as
-            # what a signal handler raises, which may happen in the middle of this.
-            if not isinstance(error, RuntimeError):
+            self._finish(read, unavailable(self._secret_id, error))
+            if not isinstance(error, RuntimeError):  # no more threads, or the interpreter is ending
                 raise
         return read
 
-    def _perform(self, read: _Read) -> None:
-        """The read, in the background: whatever happens in it, it is concluded."""
+    def _perform(self, read: _Read) -> None:  # without the lock
         try:
-            outcome: Outcome = self._fetch(read)
-        except BaseException as error:  # also what is no Exception: those who wait must be told
-            outcome = unavailable(self._secret_id, error)
-        self._conclude(read, outcome)
-        self._tell()
+            self._finish(read, self._fetch(read))
+        except BaseException as error:  # whatever it is, callers are waiting
+            result = unavailable(self._secret_id, error)
+            if result.code not in TRANSIENT:
+                self._client = None  # it may be the client that keeps the cause, such as expired credentials
+            self._finish(read, result, isinstance(error, NotAccepted))
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self.events.tell_noted()
 
-    def _fetch(self, read: _Read) -> _Copy:
-        token, version = self._ask()
-        before = self._copy
-        works = before is not None and self._clock() < before.unusable_at
-        if before is not None and works and before.version != version and self._prove is not None:
-            read.unproved = True
-            self._try(token, self._prove, read.after_refusal)
-        # The value may have changed while it was on its way, so its age counts from the start of the read.
+    def _fetch(self, read: _Read) -> _Copy:  # without the lock
+        pid, client = self._client or (0, None)
+        if client is None or pid != os.getpid():  # a parent's connections stay open there
+            client = self._new_client()
+            self._client = os.getpid(), client
+        response = client.get_secret_value(SecretId=self._secret_id, VersionStage="AWSCURRENT")
+        if "SecretString" not in response and "SecretBinary" not in response:
+            raise IncompleteResponse
+        version_id, text = response["VersionId"], response.get("SecretString")
+        token = Token(text.strip()) if isinstance(text, str) else None
+        del response, text  # a traceback that shows variables must not show the token
+        kind, before = check(token), self._copy
+        assert token is not None
+        if before is None or before.token != token:
+            if before is not None and self._usable(before):
+                self._try(token, read.after_refusal)
+            if kind.name == "unknown":
+                said = f"{self._secret_id} holds a token of an unknown format: compare it with the key in Momento's console."
+                self.events.note(Event("unknown_key", said, logging.WARNING))
+        refresh_after = self._ttl * waiting.uniform(0.5, 0.75)  # a fleet must not read in step
         return _Copy(
-            token,
-            version,
-            read.started_at,
-            refresh_at=read.started_at + self._ttl * _chance.uniform(0.5, 0.75),
-            expires_at=read.started_at + self._ttl,
-            unusable_at=read.started_at + self._max_age,
+            token, version_id, read.began_at, (read.began_at[0] + refresh_after, read.began_at[1] + refresh_after)
         )
 
-    def _ask(self) -> tuple[Token, str]:
-        client = self._usable_client()
-        answer = client.get_secret_value(SecretId=self._secret_id, VersionStage="AWSCURRENT")
-        if "SecretString" not in answer and "SecretBinary" not in answer:
-            raise BrokenOff
-        version, text = answer["VersionId"], answer.get("SecretString")
-        token = Token(text.strip()) if isinstance(text, str) else None
-        del answer, text  # a traceback that shows variables must not show it
-        check(token)
-        assert token is not None
-        return token, version
-
-    @staticmethod
-    def _try(token: Token, prove: Callable[[Token], bool], after_refusal: bool) -> None:
-        """Raises `TokenError` if this token hasn't proved good: then the one before stays."""
+    def _try(self, token: Token, after_refusal: bool) -> None:
+        if self._try_token is None:
+            return
         try:
-            accepted = prove(token)
+            accepted = self._try_token(token)
         except BaseException as error:
             if after_refusal:
-                return  # the one before is no better
-            raise TokenError(
-                f"Whether Momento accepts it is unknown ({type(error).__name__}), so the previous token stays in use."
-            ) from None
+                return  # the old token is no better
+            reason = f"Whether Momento accepts the new token is unknown ({type(error).__name__})"
+            raise NotAccepted(f"{reason}, so the previous one stays in use.") from None
         if not accepted:
-            raise TokenError(
-                "Momento refuses it, so the previous token stays in use: store one that works."
-            )
+            raise NotAccepted("Momento refuses the new token, so the previous one stays in use.")
 
-    def _usable_client(self) -> SecretsManager:
-        if self._client is None:
-            assert self._make is not None
-            self._client = self._make()
-        if self._inherited:
-            self._inherited = False
-            if (close := getattr(self._client, "close", None)) is not None:
-                close()  # this process' ends of the connections: the parent's stay open
-        return self._client
+    def _finish(self, read: _Read, result: _Copy | TokenUnavailable, old_is_best: bool = False) -> None:  # fmt: skip
+        with self._lock.here():
+            if self._read is read:
+                self._read = None
+                took, before = self._clocks.since(read.began_at), self._problem
+                level = logging.WARNING
+                if isinstance(result, _Copy):
+                    self._keep(result, read.after_refusal)
+                    level = logging.DEBUG if before is None else level
+                    said = f"The secret {self._secret_id} was read{' again' if before else ''}."
+                    self.events.note(Event("read", said, level, seconds=took))
+                else:
+                    self._fail(result)
+                    if old_is_best and self._copy is not None:  # and Secrets Manager let us read
+                        self._copy, self._denied_at = replace(self._copy, read_at=read.began_at), None
+                    level, said = logging.DEBUG if str(before) == str(result) else level, str(result)
+                    if result.denied and self._copy is not None:
+                        said += f" The token is served for {self._denial_grace:g} s after the first denial."
+                    event = Event("failed", said, level, result.code, result.denied, took)
+                    self.events.note(event)
+        read.end()
 
-    def _conclude(self, read: _Read, outcome: Outcome) -> None:
-        """Keep what the read brought, and let all who wait have it, unless it has been given up or abandoned."""
-        with self._lock:
-            if self._read is not read:
-                return read.land(ABANDONED)
-            self._read = None
-            now, before = self._now(), self._problem
-            if isinstance(outcome, _Copy):
-                outcome = self._succeed(outcome)
-            else:
-                self._fail(read, outcome, now)
-            if read.after_refusal:
-                self._fruitless += 1
-                self._renew_at = now + self._retry + self._pause(self._fruitless)
-            self._untold.append((outcome, before, now - read.started_at))
-        read.land(outcome)
-
-    def _succeed(self, copy: _Copy) -> _Copy:
-        before = self._copy
-        if before is not None and before.version == copy.version:
-            copy = replace(copy, token=before.token)
+    def _keep(self, copy: _Copy, after_refusal: bool) -> None:
+        old = self._copy
+        if old is not None and old.token == copy.token:
+            self._copy = replace(copy, token=old.token)
+            self._failures = self._failures + 1 if after_refusal else 0
         else:
             self._versions += 1
-            copy = replace(copy, token=Token.numbered(copy.token, self._versions))
-        self._copy, self._problem = copy, None
-        self._retry_at = self._problem_until = float("-inf")
-        self._failures_in_a_row = 0
-        self.refreshes += 1
-        return copy
+            self._copy = replace(copy, token=Token.numbered(copy.token, self._versions))
+            self._failures, self._refused_at = 0, None
+        self._problem = self._denied_at = None
+        self._paused_at, self._pause = self._clocks.now(), waiting.backoff(self._failures)
 
-    def _fail(self, read: _Read, problem: TokenUnavailable, now: float) -> None:
-        self._problem = problem
-        self._failures_in_a_row += 1
-        self.failures += 1
-        self._retry_at = now + self._pause(self._failures_in_a_row)
-        # By then somebody should have asked again. A problem that nobody has looked at for longer excuses no old copy.
-        self._problem_until = self._retry_at + self._patience
-        copy = self._copy
-        if copy is None:
-            return
-        if problem.denied:
-            end = min(copy.unusable_at, now + self._denial_grace)  # that of the first no stays
-            self._copy = (
-                None
-                if now >= end
-                else replace(copy, refresh_at=now, expires_at=now, unusable_at=end)
-            )
-        elif read.unproved:
-            # Secrets Manager lets us read, and the copy is the best token there is, until Momento refuses it.
-            self._copy = replace(
-                copy,
-                refresh_at=min(copy.refresh_at, now),
-                expires_at=read.started_at + self._ttl,
-                unusable_at=read.started_at + self._max_age,
-            )
-
-    def _pause(self, failures: int) -> float:
-        return backoff(failures, self._retry, self._max_retry)
-
-    def _tell(self) -> None:
-        """Log what has happened, and tell the observer. Never under the lock: both may ask for the token, or take long."""
-        while self._untold:
-            try:
-                outcome, before, seconds = self._untold.popleft()
-            except IndexError:  # another thread was quicker
-                return
-            if isinstance(outcome, _Copy):
-                self._observer.tell("read", seconds)
-                if before is not None:
-                    log.warning("The secret %s can be read again.", self._secret_id)
-                continue
-            self._observer.tell("failed", outcome)
-            if outcome.denied:
-                self._observer.tell("denied", outcome)
-            if before is None or str(before) != str(outcome):
-                log.warning("%s", outcome)
-
-    # What ends a life, or begins one
-
-    def _forget(self) -> None:
-        self._copy = self._problem = None
-        self._read = None  # one that is under way will find that nobody waits for it
-        self._retry_at = self._renew_at = self._problem_until = float("-inf")
-        self._failures_in_a_row = self._fruitless = self._refused = 0
-
-    def _after_fork(self) -> None:
-        """In the child: other threads, and the locks that they held, are gone; connections belong to the parent."""
-        self._lock = threading.RLock()
-        self._read = None
-        self._untold.clear()  # the parent tells it
-        if self._make is not None:
-            self._client = None
-        else:
-            self._inherited = True
+    def _fail(self, problem: TokenUnavailable) -> None:
+        self._problem, copy = problem, self._copy
+        self._failures += 1
+        self._paused_at, self._pause = self._clocks.now(), waiting.backoff(self._failures)
+        if problem.denied and copy is not None:
+            self._denied_at = self._denied_at or self._clocks.now()
+            self._copy = replace(copy, fresh_until=copy.read_at) if self._usable(copy) else None
 
 
-def backoff(failures: int, first: float, most: float) -> float:
-    """Seconds to wait after so many failures in a row: exponential, with full jitter."""
-    return _chance.uniform(0, min(most, first * 2.0 ** min(failures - 1, 30)))
-
-
-def _is_client(client: object) -> TypeGuard[SecretsManager]:
-    """By what it can do: instrumentation wraps clients, and a class is a function that makes one."""
-    return not isinstance(client, type) and callable(getattr(client, "get_secret_value", None))
-
-
-def _check_seconds(**seconds: object) -> None:
-    for name, value in seconds.items():
-        if not isinstance(value, (int, float)) or not value >= 0:
-            raise ValueError(
-                f"{name} is {value!r}: it should be a number of seconds, not negative."
-            )
-
-
-# A fork leaves the child only the thread that forked: what the others were doing will never be done.
-_SOURCES: weakref.WeakSet[TokenSource] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for source in list(_SOURCES):
-        source._after_fork()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+def _check_settings(secret_id: object, new_secrets_client: object, *seconds: object) -> None:
+    if not isinstance(secret_id, str) or not secret_id.strip():
+        raise ValueError("secret_id is empty: pass the secret's name or ARN, and see whether its variable is set.")
+    is_client = hasattr(new_secrets_client, "get_secret_value") and not isinstance(new_secrets_client, type)
+    if is_client or not callable(new_secrets_client):
+        raise TypeError("new_secrets_client is a function that makes a client: to pass one that you have, write `lambda: client`.")  # fmt: skip
+    ttl, max_age, grace = (it if isinstance(it, (int, float)) else -1 for it in seconds)
+    if not (0 < ttl <= max_age and grace >= 0):
+        raise ValueError("ttl, max_age and denial_grace are numbers of seconds: ttl above 0, max_age at least ttl, denial_grace at least 0.")  # fmt: skip

@@ -1,7 +1,7 @@
-"""Tell whether a text is a usable Momento API key, and if not, why.
+"""Tell whether a text can be a Momento API key, and if not, what is wrong with it.
 
-The Momento SDK answers most of these mistakes with one sentence that names no cause, and some with a bare `KeyError`.
-The formats are those that `momento.auth.momento_endpoint_resolver` of momento 1.29.1 reads.
+The Momento SDK has one sentence for most of these mistakes, which names no cause, and a bare `KeyError` for others. The
+formats are those that `momento.auth.momento_endpoint_resolver` of momento 1.29.1 reads.
 """
 
 from __future__ import annotations
@@ -9,26 +9,27 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from typing import Any, NamedTuple
+import re
+from contextlib import suppress
+from typing import Any, NamedTuple, SupportsIndex, cast
 
 import jwt
 
 from .errors import TokenError
 
-__all__ = ["Kind", "Token", "TokenError", "check"]
-
 
 class Token(str):
-    """A token that hides itself from reprs, so from tracebacks that show variables, from logs of objects and from tasks.
+    """A token that hides itself from reprs: from tracebacks that show variables, from logs of objects, from tasks.
 
-    It is a `str` in every other way: printed or formatted with `str`, it shows. `number` counts the versions that its
-    source has seen: of two tokens of one source, the newer has the higher number.
+    It is a `str` in every other way: printed or formatted with `str`, it shows. A slice hides itself too, because tools
+    that shorten texts show a slice. Of two tokens of one source, the newer one has the higher `number`.
     """
 
     number: int = 0
 
     @classmethod
     def numbered(cls, text: str, number: int) -> Token:
+        """Return the text as a token of this number."""
         token = cls(text)
         token.number = number
         return token
@@ -36,128 +37,98 @@ class Token(str):
     def __repr__(self) -> str:
         return f"<hidden, {len(self)} characters>"
 
+    def __getitem__(self, key: SupportsIndex | slice) -> Token:
+        return Token(super().__getitem__(key))
+
 
 class Kind(NamedTuple):
-    """What an API key is: `name` is "v2", "v1" or "legacy"; `endpoint` is None where the key doesn't hold one."""
+    """What an API key is: `name` is "v2", "v1", "legacy" or "unknown"; `endpoint` is None where the key holds none."""
 
     name: str
     endpoint: str | None
 
 
 def check(text: object) -> Kind:
-    """The kind of this API key. Strict, for use before a token is stored: white space around it is an error too.
+    """Return the kind of this API key; white space around it is an error, so strip what you read before you check it.
 
-    Raises `TokenError` for everything that isn't a Momento API key as it was issued.
+    A text without a visible mistake that has no known format is "unknown": it may be a key of a format to come. Raises
+    `TokenError`, which says what is wrong, or what is around the key.
     """
-    kind = type(text)
-    # From here on no frame of ours shows it. Its characters, as a kind of `str` that hides itself would give others.
+    kind = type(text).__name__
+    # From here on no frame shows it. Its characters, as a `str` that hides itself some other way would give others.
     text = Token(str.__str__(text)) if isinstance(text, str) else None
     if text is None:
-        raise TokenError(_about_type(kind))
-    if not text.strip():
-        raise TokenError("The token is empty: copy the whole API key from the Momento console.")
-    if text != text.strip():
-        raise TokenError(
-            f"The token has {_where(text)}: store it without: `printf %s` in a shell, `.strip()` in Python."
-        )
-    if text[0] in "\"'" or text[-1] in "\"'":
-        raise TokenError(
-            "The token has quotation marks around it: store the characters between them only."
-        )
-    if text.startswith("{"):
-        raise TokenError(_about_json(text))
-    if not text.isascii() or any(not c.isprintable() or c == " " for c in text):
-        raise TokenError(
-            "The token has characters inside that no API key has: copy it again, in one piece."
-        )
-    return _v1(text) if _is_base64(text) else _jwt(text)
-
-
-def _about_type(kind: type) -> str:
-    if kind in (bytes, bytearray):
-        return (
-            "The token is bytes: it was stored as SecretBinary, so store it again as SecretString."
-        )
-    if kind is type(None):
-        return "There is no token: a secret stored as SecretBinary has no SecretString, so store it as text."
-    return f"The token is a {kind.__name__}: pass the SecretString of the answer, a str."
-
-
-def _where(text: str) -> str:
-    if text == text.rstrip():
-        return "white space before it"
-    return "a line break at its end" if text.endswith("\n") else "white space after it"
-
-
-def _about_json(text: str) -> str:
-    if _is_rotation_example(text):
-        return (
-            "The secret is the JSON that Momento's rotation example stores: "
-            "take its field `apiKey`, or store that value alone."
-        )
-    return "The secret is JSON, not the token alone: store it again with the console's Plaintext tab, without braces."
-
-
-def _is_rotation_example(text: str) -> bool:
+        raise TokenError(TYPES.get(kind, f"The token is a {kind}: pass the SecretString of the response, a str."))
+    for mistake, sentence in MISTAKES:
+        if re.search(mistake, text):
+            raise TokenError(sentence)
+    if not text.isascii() or not text.isprintable():
+        raise TokenError("The token has characters inside that no API key has: copy it again, in one piece.")
+    with suppress(binascii.Error, UnicodeDecodeError):
+        return _kind_inside(Token(base64.b64decode(text, validate=True).decode()))
+    if not text.startswith("eyJ"):  # how every JSON object begins in base64
+        return Kind("unknown", None)
+    untyped: Any = jwt
     try:
-        return "refreshToken" in json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _is_base64(text: str) -> bool:
-    try:
-        return base64.b64encode(base64.b64decode(text)) == text.encode()
-    except binascii.Error:
-        return False
-
-
-def _v1(text: str) -> Kind:
-    fields = _fields_of_v1(text)
-    if fields is None:
-        raise TokenError(
-            "The token is base64, but no v1 API key is inside: copy the whole key again from the Momento console."
-        )
-    for name, value in fields.items():
-        if not value:
-            raise TokenError(
-                f"The token looks like a v1 API key, but its `{name}` is missing: "
-                "copy the whole key again from the Momento console."
-            )
-    return Kind("v1", str(fields["endpoint"]))
-
-
-def _fields_of_v1(text: str) -> dict[str, Token | None] | None:
-    """The two fields of a v1 key, None for one that is missing; None if there is no such key inside."""
-    try:
-        content = json.loads(base64.b64decode(text))
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(content, dict):
-        return None
-    return {
-        name: Token(content[name]) if content.get(name) else None
-        for name in ("endpoint", "api_key")
-    }
-
-
-def _jwt(text: str) -> Kind:
-    claims = _claims(text)
-    if claims is None:
-        raise TokenError(
-            "The token is no Momento API key, or only a part of one: copy the whole key again from the Momento console."
-        )
+        claims: dict[str, Any] = untyped.decode(text, options={"verify_signature": False})
+    except (jwt.InvalidTokenError, RecursionError):
+        raise TokenError(PART) from None
     if claims.get("t") == "g":
         return Kind("v2", None)
-    if "c" in claims and "cp" in claims:
-        return Kind("legacy", claims["c"])
-    raise TokenError(
-        "The token is a JSON web token of something else than Momento: copy the key from its console."
-    )
+    return Kind("legacy", str(claims["c"])) if {"c", "cp"} <= set(claims) else Kind("unknown", None)
 
 
-def _claims(text: str) -> dict[str, Any] | None:
+def _kind_inside(inside: Token) -> Kind:
+    """Return the kind of a key of which this was found inside base64: a v1 key is JSON there."""
     try:
-        return dict(jwt.decode(text, options={"verify_signature": False}))
-    except (jwt.InvalidTokenError, RecursionError):
-        return None
+        loaded: Any = json.loads(inside)
+    except (ValueError, RecursionError):
+        loaded = None
+    fields: dict[str, Any] = cast(Any, loaded) if isinstance(loaded, dict) else {}
+    missing = [name for name in ("endpoint", "api_key") if not fields.get(name)]
+    is_v1, is_json, endpoint = len(missing) < 2, loaded is not None, str(fields.get("endpoint"))
+    is_part = inside.startswith("{") and ("alg" in fields or not is_json)
+    del loaded, fields  # they hold the key
+    if is_v1 and not missing:
+        return Kind("v1", endpoint)
+    if is_v1:
+        raise TokenError(
+            f"The token looks like a v1 API key, but its `{missing[0]}` is missing: copy the whole key again."
+        )
+    if is_part:
+        raise TokenError(PART)
+    if inside.strip().startswith("eyJ"):
+        raise TokenError("The token is base64 of a key, as Kubernetes shows its secrets: store it decoded.")
+    if is_json or inside.isprintable():
+        raise TokenError(
+            "The token is base64 of some other text than a key: copy the key again from Momento's console."
+        )
+    return Kind("unknown", None)
+
+
+PART = "The token is only a part of an API key, or more than one: copy the whole key again from Momento's console."
+TYPES = {
+    "bytes": "The token is bytes: it was stored as SecretBinary, so store it again as SecretString.",
+    "bytearray": "The token is bytes: it was stored as SecretBinary, so store it again as SecretString.",
+    "NoneType": "There is no token: a secret stored as SecretBinary has no SecretString, so store it as text.",
+}
+# Each pattern with what it means. The first that is found is the mistake.
+MISTAKES = (
+    (r"^\s*$", "The token is empty: copy the whole API key from Momento's console."),
+    (r'(?s)^\s*\{.*"refreshToken"', "The secret is the JSON that Momento's rotation example stores: take its field `apiKey`, or store that value alone."),
+    (r"^\s*\{(?!\{)", "The secret is JSON, not the token alone: store it again with the console's Plaintext tab, without braces."),
+    (r"^\s*\[", "The secret is a JSON list, not the token alone: store the key as plaintext, without brackets."),
+    (r"^\s", "The token has white space before it: store it without."),
+    (r"[\r\n][ \t]*$", "The token has a line break at its end: store it without (`printf %s` in a shell)."),
+    (r"\s$", "The token has white space after it: store it without."),
+    (r"""^["'`“”‘’<]|["'`“”‘’>]$""", "The token has quotation marks or brackets around it: store only what is between them."),
+    (r"^(?i:authorization:?\s*)?(?i:bearer|basic|token)\s", "The token has a word such as `Bearer` before it, as in an HTTP header: store the key alone."),
+    (r"^(?:(?i:export|set|setx|env)\s+|\$env:|-\w+\s+)?[A-Za-z_][\w.-]*\s*(?:=|:\s|:(?=eyJ))\s*[\"']?[\w+/-]{8}", "The token has a name before it, as in a settings file: store only what comes after the `=` or `:`."),
+    (r"\\[nrt]$", "The token has an escaped line break at its end, a backslash and a letter: store it without."),
+    (r"[,;]$", "The token has a comma or semicolon after it: store it without."),
+    (r"%[0-9A-Fa-f]{2}", "The token has percent signs inside, as in a URL: store it decoded."),
+    (r"^arn:", "The secret holds an ARN: store the key itself."),
+    (r"\$\{|\{\{|^\$\w+$", "The secret holds a placeholder that was not filled in: store the key itself."),
+    (r"\s", "The token has white space inside, so it was broken over lines or is more than a key: copy it again, in one piece."),
+    (r"^.{1,19}$", "The token is too short for an API key: copy the whole key again. (For tests there is momento_token.testing.fake_key.)"),
+)  # fmt: skip

@@ -7,16 +7,13 @@ Packages: momento, and the folder `momento_token`; `make lambda` puts all into a
 """
 
 import os
-import time
 from contextlib import suppress
 from datetime import timedelta
 
-import boto3
 from momento import CacheClient, Configurations, CredentialProvider
 from momento.responses import CacheIncrement
 
-from momento_token.shared_client import SharedClient
-from momento_token.token_source import TokenSource, TokenUnavailable
+from momento_token import SharedClient, TokenSource, TokenUnavailable
 
 CACHE_NAME, MOMENTO_ENDPOINT = os.environ["CACHE_NAME"], os.environ["MOMENTO_ENDPOINT"]
 
@@ -26,8 +23,7 @@ def make_cache_client(token):
     return CacheClient(Configurations.Lambda.latest(), credentials, timedelta(minutes=10))
 
 
-# Lambda freezes the process between two invocations, and a monotonic clock may stand still meanwhile.
-source = TokenSource(boto3.client("secretsmanager"), os.environ["SECRET_NAME"], clock=time.time)
+source = TokenSource(os.environ["SECRET_NAME"])
 caches = SharedClient(source, make_cache_client)
 
 
@@ -38,17 +34,13 @@ def handler(event, context):
     return {"visits": answer.value}
 
 
-def start_over():
-    caches.reset()
-    source.reset()
-
-
 if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
-    # What is read now is in the snapshot, and in all that start from it. So nothing is, and what somebody adds is dropped.
+    # What is read now is in the snapshot, and in all that start from it. So nothing is, and a token that somebody else's
+    # hook has read is forgotten: each copy reads its own, and makes a client with it.
     from snapshot_restore_py import register_after_restore, register_before_snapshot
 
-    register_before_snapshot(start_over)
-    register_after_restore(start_over)
+    register_before_snapshot(source.reset)
+    register_after_restore(source.reset)
 else:
-    with suppress(TokenUnavailable):  # the first invocation asks again, and says what is wrong
+    with suppress(TokenUnavailable):  # the first invocation tries again, and says what is wrong
         source.get()

@@ -18,8 +18,7 @@ import boto3
 from momento import CacheClient, Configurations, CredentialProvider
 from momento.responses import CacheGet
 
-from momento_token.errors import PlainError
-from momento_token.tokens import check
+from momento_token import PlainError, check
 
 sm = boto3.client("secretsmanager")
 
@@ -105,7 +104,7 @@ def finish_secret(event):
     secret, version = event["SecretId"], event["ClientRequestToken"]
     (current,) = [one for one, its in labels(secret).items() if "AWSCURRENT" in its]
     if current != version:
-        check(pending_key(event))  # what is no key must not become the current one
+        check_kind(pending_key(event))  # what is no key must not become the current one
         sm.update_secret_version_stage(
             SecretId=secret,
             VersionStage="AWSCURRENT",
@@ -148,10 +147,14 @@ def pending_key(event):
     return key
 
 
-def try_it(key):
-    """One read of the cache with this key. Raises a `PlainError`, which says why, if it can't serve."""
+def check_kind(key):
     if check(key).name != "v2":
         raise RotationError("The key is not a v2 API key, as the services expect: make such a one.")
+
+
+def try_it(key):
+    """One read of the cache with this key. Raises a `PlainError`, which says why, if it can't serve."""
+    check_kind(key)
     provider = CredentialProvider.from_api_key_v2(key, os.environ["MOMENTO_ENDPOINT"])
     with CacheClient(Configurations.Lambda.latest(), provider, timedelta(minutes=1)) as momento:
         answer = momento.get(os.environ["CACHE_NAME"], "rotation")

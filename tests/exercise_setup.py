@@ -22,10 +22,8 @@ from momento.errors import MomentoErrorCode
 
 from helpers import pricing
 from helpers.experiments.contest import Result
-from momento_token.shared_client import SharedClient
-from momento_token.token_source import TokenSource
-from momento_token.tokens import TokenError, check
 from helpers.pricing import Fleet
+from momento_token import SharedClient, TokenError, TokenSource, check
 
 SECRET_NAME, OTHER_NAME, CACHE_NAME = (
     "tutorial/momento-api-key",
@@ -173,7 +171,7 @@ BROKEN = """{
 
 
 def make_service_of_a_colleague():
-    source = TokenSource(sm, SECRET_NAME)
+    source = TokenSource(SECRET_NAME)
     client = make_cache_client(source.get())
     return lambda user: client.increment(CACHE_NAME, user)
 
@@ -232,7 +230,7 @@ def quick_client():
 
 class Sound:
     def __init__(self, ttl=300):
-        self.source = TokenSource(quick_client(), SECRET_NAME, ttl=ttl, max_age=3600)
+        self.source = TokenSource(SECRET_NAME, quick_client, ttl=ttl, max_age=3600)
         self.clients = SharedClient(self.source, make_cache_client)
 
     def serve(self, user):

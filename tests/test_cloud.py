@@ -19,7 +19,7 @@ from helpers.cloud import ApiKey, CloudError, connect
 from helpers.sandbox import Sandbox
 from helpers.sandbox.distance import DISTANCES
 from helpers.sandbox.faults import Faults
-from momento_token.tokens import TokenError
+from momento_token import TokenError
 
 
 @pytest.fixture

@@ -142,7 +142,7 @@ def test_the_book_is_published_when_main_changes():
 
 
 def test_the_version_is_the_newest_in_the_changelog():
-    versions = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    versions = re.findall(r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert versions[0] == PROJECT["project"]["version"]
 
 

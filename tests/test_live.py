@@ -97,7 +97,7 @@ def test_a_stand_in_for_one_service_is_asked_who_it_is_too(accounts, monkeypatch
 def test_a_key_that_is_none_and_one_of_another_endpoint(accounts, monkeypatch):
     cloud = connect()
     monkeypatch.setenv("MOMENTO_API_KEY", accounts.api_key[:50])
-    assert "only a part of one" in missing(cloud)
+    assert "only a part of an API key" in missing(cloud)
     monkeypatch.setenv("MOMENTO_API_KEY", accounts.ask("issue", kind="v1"))
     monkeypatch.setattr(cloud, "momento_endpoint", "cell-9.momentohq.com")
     assert "belongs to another endpoint" in missing(cloud)

@@ -11,7 +11,7 @@ from momento import CacheClient, Configurations
 from names import SECRET_NAME
 
 from helpers.cloud import ApiKey
-from momento_token.tokens import TokenError, check
+from momento_token import TokenError, check
 
 WRONG = {
     "a line break": "{}\n",

@@ -20,8 +20,7 @@ from helpers.live import resources as module
 from helpers.live.account import ON_EVERYTHING, ON_OUR_SECRETS, policy_to_paste
 from helpers.live.resources import LAG, MARK, Record, Resources
 from helpers.sandbox import Sandbox
-from momento_token.shared_client import SharedClient
-from momento_token.token_source import TokenSource
+from momento_token import SharedClient, TokenSource
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +61,7 @@ def create_by_others(name="tutorial/go-live-theirs", tags=TAGS) -> str:
 
 
 def clients_of(cloud, secret_name) -> SharedClient:
-    source = TokenSource(boto3.client("secretsmanager"), secret_name, ttl=300, max_age=3600)
+    source = TokenSource(secret_name, ttl=300, max_age=3600)
     return SharedClient(
         source,
         lambda token: CacheClient(

@@ -575,7 +575,7 @@ def test_a_next_key_that_can_not_serve_is_not_stored(cloud, sm, function):
     before, version = value(sm), ""
     for next_key, said in (
         ('{"apiKey": "x", "refreshToken": "y"}', "the JSON that Momento's rotation example stores"),
-        ("not-a-key", "no Momento API key, or only a part of one"),
+        ("not-a-key", "too short for an API key"),
         ("   ", "There is no next key: put one into next-key"),
         (cloud.issue_api_key("v1"), "not a v2 API key"),
     ):

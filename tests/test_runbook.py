@@ -16,8 +16,7 @@ from momento.responses import CacheGet
 from names import SECRET_NAME
 
 from helpers.cloud import Cloud
-from momento_token.shared_client import SharedClient
-from momento_token.token_source import State, TokenSource
+from momento_token import SharedClient, State, TokenSource
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "runbook.md").read_text()
@@ -58,14 +57,16 @@ def shell(cloud) -> Shell:
 
 
 @pytest.fixture
-def service(cloud: Cloud) -> Iterator[Callable[[], bool]]:
+def service(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], bool]]:
     """Does a service on the pattern serve?"""
 
     def make(token: str) -> CacheClient:
         provider = cloud.credentials_from(token)
         return CacheClient(Configurations.Laptop.v1(), provider, timedelta(minutes=1))
 
-    source = TokenSource(boto3.client("secretsmanager"), SECRET_NAME, retry=0.01, max_retry=0.01)
+    for pause in ("FIRST_PAUSE", "LONGEST_PAUSE"):
+        monkeypatch.setattr(f"momento_token.waiting.{pause}", 0.01)
+    source = TokenSource(SECRET_NAME)
     with SharedClient(source, make) as clients:
 
         def serves() -> bool:

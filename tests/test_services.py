@@ -48,7 +48,7 @@ def test_the_files_know_nothing_of_the_sandbox():
     """Of ours they import the pattern, and each other."""
     for file in FOLDER.glob("*.py"):
         imported = re.findall(r"^\s*(?:from|import) (helpers[\w.]*)", file.read_text(), re.M)
-        assert all(name.startswith("momento_token.") for name in imported), file.name
+        assert not imported, file.name
 
 
 @pytest.mark.slow
@@ -61,7 +61,8 @@ def test_each_says_nothing_of_its_token_and_leaves_no_process(cloud, tmp_path, c
         cloud, *command, folder=FOLDER, PROMETHEUS_MULTIPROC_DIR=str(tmp_path), **ENVIRONMENT
     ) as server:
         assert httpx.post(f"{server.address}/visits/anna").json()["visits"] == 1
-        assert httpx.get(f"{server.address}/health").json() == {"token": "fresh", "problem": None}
+        health = httpx.get(f"{server.address}/health").json()
+        assert health.pop("version") and health == {"token": "fresh", "problem": None}
         _keeps_its_token(cloud, server)
         children = _processes(server)
         assert len(children) >= 4  # the leash, the server and two workers

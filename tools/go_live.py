@@ -23,11 +23,12 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+import momento_token
 from helpers.cloud import Cloud, connect
+from helpers.display import PlainError
 from helpers.ledger import Page
 from helpers.live.account import check_live, cost_table, dollars_at_most, policy_to_paste
 from helpers.live.resources import RECORD, Removal, Resources
-from momento_token.errors import PlainError
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = ROOT / "notebooks" / "11_go_live.ipynb"
@@ -63,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with _alone(options.into / "live"):
             return _go_live(options.yes, options.into)
-    except PlainError as error:
+    except (PlainError, momento_token.PlainError) as error:
         print(f"✗ {error}")
         return 1
 

@@ -26,7 +26,7 @@ from botocore.exceptions import ClientError
 from momento import CacheClient, Configurations
 from momento.responses import CacheGet, ListCaches
 
-from momento_token.errors import TokenError
+from momento_token import TokenError
 
 from ..cloud import Cloud
 from ..display import Note

@@ -8,9 +8,9 @@ from uuid import uuid4
 import boto3
 from botocore.exceptions import ClientError
 
-from momento_token.tokens import TokenError, check
+from momento_token import TokenError
 
-from ..cloud import TAGS, Cloud
+from ..cloud import TAGS, Cloud, kind_of
 from ..ledger import error_code
 from .common import (
     Check,
@@ -46,7 +46,7 @@ def check_stored_token(cloud: Cloud, name: object, received: object) -> Check:
     answer, code, mistake = {}, "", ""
     try:
         answer = client.get_secret_value(SecretId=EXERCISE_SECRET, VersionStage="AWSCURRENT")
-        check(answer.get("SecretString"))
+        kind_of(answer.get("SecretString"))
     except ClientError as error:
         code = error_code(error)
     except TokenError as error:

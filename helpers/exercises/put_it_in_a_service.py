@@ -28,9 +28,9 @@ NOBODY = 0  # no process has this id
 FILE = """
 import os
 
-from momento_token.shared_client import SharedClient, is_refused
-from momento_token.token_source import TokenSource, TokenUnavailable
-from visits_wsgi import CACHE_NAME, application_of, health, make_cache_client, new_secrets_client
+from visits_wsgi import CACHE_NAME, application_of, health, make_cache_client
+
+from momento_token import SharedClient, TokenSource, TokenUnavailable, is_refused, new_secrets_client
 
 SECRET_NAME = os.environ["SECRET_NAME"]
 

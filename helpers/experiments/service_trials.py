@@ -36,7 +36,7 @@ from botocore.exceptions import ClientError
 from momento import CacheClient, Configurations, TopicClient, TopicConfigurations
 from momento.responses import CacheGet
 
-from momento_token.errors import TokenError
+from momento_token import TokenError
 
 from ..cloud import Cloud
 from ..display import Table
@@ -529,7 +529,7 @@ def _subscription(bench: Bench, service: Running) -> None:
     if done.failed or received != ["the start", *sent]:
         raise Fault(
             f"over {3} rotations it received {len(set(received) & set(sent))} of {MESSAGES} messages, or not in order",
-            "A new stream begins after the last message: SharedClient.messages does that.",
+            "A new stream begins after the last message: SharedTopicClient.messages does that.",
         )
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from momento_token.tokens import TokenError, check
+from momento_token import TokenError
 
-from ..cloud import Cloud, CloudError
+from ..cloud import Cloud, CloudError, kind_of
 from ..display import Table, checklist
 from ..ledger import error_code
 from ..pricing import API_CALL, MONTH, QUOTA_PER_SECOND, SECRET_MONTH
@@ -164,7 +164,7 @@ def _may_read(session: Any) -> None:
 
 
 def _has_key(cloud: Cloud) -> None:
-    kind = check(cloud.api_key.strip())
+    kind = kind_of(cloud.api_key.strip())
     if kind.endpoint and cloud.momento_endpoint not in kind.endpoint:
         raise TokenError(
             "The API key belongs to another endpoint than MOMENTO_ENDPOINT: copy both from one place."

@@ -21,11 +21,11 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 from uuid import uuid4
 
-from momento_token.errors import PlainError
-from momento_token.shared_client import SharedClient
+import momento_token
+from momento_token import SharedClient
 
 from ..cloud import _THEIRS, TAGS, Cloud, CloudError
-from ..display import Table
+from ..display import PlainError, Table
 from .account import CURES, PREFIX, answer_of, cure, is_aws, sts_client
 
 RECORD = Path("created_by_the_tutorial")  # a folder with a file for each thing created
@@ -210,7 +210,7 @@ class Resources:
         entry = self._record.add("cache", name, self._places["cache"])
         try:
             code = _momento_code(clients.call(lambda client: client.create_cache(name)))
-        except PlainError:  # there is no token, so Momento wasn't asked
+        except (PlainError, momento_token.PlainError):  # there is no token, so Momento wasn't asked
             self._record.strike(entry)
             raise
         if code in ("PERMISSION_ERROR", "AUTHENTICATION_ERROR"):

@@ -15,7 +15,7 @@ import tempfile
 import threading
 from typing import Any
 
-from momento_token.errors import PlainError
+from ..display import PlainError
 
 # A full classroom on one machine starts slowly; an idle machine needs about one second.
 START_SECONDS = 60

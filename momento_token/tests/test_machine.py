@@ -6,18 +6,18 @@ import random
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
-from fakes import Clock, Service, Steps, failure
+from fakes import Clock, Notes, Steps
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from momento_token import token_source
-from momento_token.token_source import TokenSource, TokenUnavailable
+from momento_token import TokenSource, TokenUnavailable, token_source, waiting
+from momento_token.testing import FakeSecretsManager, error_of
 
-TTL, MAX_AGE, RETRY, MAX_RETRY, PATIENCE, GRACE = 10.0, 40.0, 2.0, 8.0, 1.0, 5.0
-THROTTLED = failure("ThrottlingException")
+TTL, MAX_AGE, GRACE = 10.0, 40.0, 5.0
+THROTTLED = error_of("ThrottlingException")
 TIMEOUT = ReadTimeoutError(endpoint_url="http://127.0.0.1")
-DENIED = failure("AccessDeniedException")
+DENIED = error_of("AccessDeniedException")
 
 
 class Machine(RuleBasedStateMachine):
@@ -25,39 +25,31 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        token_source._chance = (
-            random  # which hypothesis seeds, so that what it finds can be found again
-        )
-        self.clock, self.service, self.steps = Clock(), Service(), Steps()
+        waiting._random = random  # which hypothesis seeds, so that what it finds can be found again
+        self.hung, token_source.HUNG = token_source.HUNG, 1e9  # how a read is given up is tried elsewhere
+        self.clock, self.service, self.steps, self.notes = Clock(), FakeSecretsManager(), Steps(), Notes()
         self.refused_by_momento: set[str] = set()
         self.lands_at_once = False
         self.source = TokenSource(
-            self.service,
             "s",
+            lambda: self.service,
             ttl=TTL,
             max_age=MAX_AGE,
-            patience=PATIENCE,
-            timeout=0,
-            read_timeout=1e9,  # how a read is given up is tried in test_attacks.py
-            retry=RETRY,
-            max_retry=MAX_RETRY,
             denial_grace=self.grace,
-            prove=lambda token: token not in self.refused_by_momento,
+            try_token=lambda token: token not in self.refused_by_momento,
+            report=self.notes,
             clock=self.clock,
-            in_background=self.begin,
         )
+        self.source._start = self.begin
         self.began_at: list[float] = []  # of each read under way
         self.good: str | None = None  # what may be served
-        self.good_since = float(
-            "-inf"
-        )  # when that was asked for, or last found to be the best there is
+        self.good_since = float("-inf")  # when that was asked for, or last found to be the best there is
         self.denied_at: float | None = None
         self.failed_at = float("-inf")
-        self.pause_begins = float("-inf")
         self.failures_in_a_row = 0
 
     def teardown(self) -> None:
-        token_source._chance = random.SystemRandom()
+        waiting._random, token_source.HUNG = random.SystemRandom(), self.hung
 
     def begin(self, work) -> None:
         self.began_at.append(self.clock.now)
@@ -112,15 +104,15 @@ class Machine(RuleBasedStateMachine):
     @rule(eighths=st.integers(0, 120) | st.just(320) | st.integers(0, 8))  # exact in binary
     def some_time_later_a_reader_reads(self, eighths: int) -> None:
         self.clock.now += eighths / 8
-        source, calls, stale = self.source, self.service.calls, self.source.stale
+        source, calls, stale = self.source, self.service.calls, self.notes.names.count("stale")
         under_way, could_serve, good = bool(self.steps), self.may_serve, self.good
         try:
-            token = source.get()
+            token = source.get(timeout=0)
         except TokenUnavailable as error:
             # Only where there is nothing that may be served.
             assert not self.may_serve
-            if not self.steps and source._problem is not None:
-                assert error.code == source._problem.code
+            if not self.steps and source.problem is not None:
+                assert error.code == source.problem.code
             return
         assert self.may_serve or (self.service.calls > calls and token == self.good)
         assert token in (good, self.good)
@@ -130,17 +122,18 @@ class Machine(RuleBasedStateMachine):
             assert could_serve and token == good
         if age >= TTL:
             # Too old, and served all the same: it is counted, and it is being asked for, or was in vain lately.
-            assert source.stale == stale + 1
+            assert self.notes.names.count("stale") == stale + 1
             assert under_way or self.steps or self.failed_at > float("-inf")
         if age >= 0.75 * TTL and not self.steps:
             # No refresh is lost: when one is due, it is under way, or the last one failed and its pause isn't over.
-            assert self.clock.now < source._retry_at or self.service.calls > calls
+            paused = source._clocks.since(source._paused_at) < source._pause
+            assert paused or self.service.calls > calls
 
     @precondition(lambda self: self.source._copy is not None)
     @rule()
     def momento_refuses_the_token(self) -> None:
         token, calls, under_way = self.source._copy.token, self.service.calls, len(self.steps)
-        newer = self.source.renew(token)
+        newer = self.source.renew(token, timeout=0)
         assert len(self.steps) <= 1 and self.service.calls <= calls + 2 + under_way
         assert newer == self.source.has_newer(token)
 
@@ -161,9 +154,9 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def the_pause_is_within_its_bound(self) -> None:
+        assert self.source._pause <= min(12, 2.0 ** max(0, self.source._failures - 1))
         if self.failures_in_a_row:
-            most = min(MAX_RETRY, RETRY * 2.0 ** (self.failures_in_a_row - 1))
-            assert self.failed_at <= self.source._retry_at <= self.failed_at + most
+            assert self.source._failures > 0 and self.source._paused_at[0] >= self.failed_at
 
     @invariant()
     def the_state_says_what_would_be_served(self) -> None:
@@ -179,7 +172,7 @@ class Machine(RuleBasedStateMachine):
             assert self.source.problem.denied
 
     @invariant()
-    def after_a_no_nothing_is_kept_for_longer_than_the_grace(self) -> None:
+    def after_a_denial_nothing_is_kept_for_longer_than_the_grace(self) -> None:
         if self.denied_at is not None and self.clock.now >= self.denied_at + self.grace:
             assert not self.may_serve
 

@@ -10,21 +10,16 @@ import os
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
-import boto3
-from botocore.config import Config
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from momento import CacheClientAsync, Configurations, CredentialProvider
 from momento.responses import CacheIncrement
-from visits_metrics import CountedEvents, as_text, clients
+from visits_metrics import as_text, clients, count
 
-from momento_token.shared_client import AsyncSharedClient
-from momento_token.token_source import State, TokenSource, TokenUnavailable
+from momento_token import AsyncSharedClient, TokenSource, TokenUnavailable
 
 CACHE_NAME, MOMENTO_ENDPOINT = os.environ["CACHE_NAME"], os.environ["MOMENTO_ENDPOINT"]
-IMPATIENT = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
 logging.getLogger("botocore").setLevel(logging.INFO)  # its DEBUG log shows what it reads
-READY = (State.FRESH, State.DUE, State.STALE)
 
 
 def make_cache_client(token):
@@ -35,15 +30,10 @@ def make_cache_client(token):
 
 @asynccontextmanager
 async def lifespan(app):
-    secrets = boto3.client("secretsmanager", config=IMPATIENT)
-    async with (
-        TokenSource(
-            secrets, os.environ["SECRET_NAME"], observer=CountedEvents()
-        ) as app.state.source,
-        AsyncSharedClient(app.state.source, make_cache_client) as app.state.caches,
-    ):
-        with suppress(TokenUnavailable):  # the first request asks again, and says what is wrong
-            await app.state.source.aget()
+    source = TokenSource(os.environ["SECRET_NAME"], report=count)
+    async with AsyncSharedClient(source, make_cache_client) as app.state.caches:
+        with suppress(TokenUnavailable):  # the first request tries again, and says what is wrong
+            await source.aget()
         yield
 
 
@@ -65,10 +55,11 @@ async def visit(user: str):
 
 @app.get("/health")
 async def health():
-    source = app.state.source
+    caches, source = app.state.caches, app.state.caches.source
     source.refresh_if_due()  # also while there are no requests
-    said = {"token": source.state, "problem": source.problem and str(source.problem)}
-    return JSONResponse(said, 200 if source.state in READY else 503)
+    problem = caches.problem and str(caches.problem)
+    said = {"token": source.state, "version": source.version_id, "problem": problem}
+    return JSONResponse(said, 200 if caches.ready else 503)
 
 
 @app.get("/metrics")

@@ -9,7 +9,6 @@ Each way imports what it needs, so a process loads no more than its own.
 import json
 import logging
 import os
-import time
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -64,13 +63,9 @@ def client_of(token):
 
 
 def by_the_pattern():
-    import boto3
+    from momento_token import SharedClient, TokenSource
 
-    from momento_token.shared_client import SharedClient
-    from momento_token.token_source import TokenSource
-
-    source = TokenSource(boto3.client("secretsmanager"), SECRET_NAME, clock=time.time)
-    return SharedClient(source, client_of.__wrapped__).call
+    return SharedClient(TokenSource(SECRET_NAME), client_of.__wrapped__).call
 
 
 def with_token_of(read):

@@ -4,6 +4,13 @@
 
 With --preload this file is loaded once, and the four workers are forks of that process: they inherit the token that it
 read, and make their Momento clients themselves. Environment and permission as in visits_async.py.
+
+For `gunicorn -k gevent` these two lines come first in the file, before any other import:
+
+    from gevent import monkey; monkey.patch_all()
+    from grpc.experimental import gevent; gevent.init_gevent()
+
+Without them, with --preload, every later read of the secret ends in a RecursionError of ssl.
 """
 
 import json
@@ -12,23 +19,14 @@ import os
 from contextlib import suppress
 from datetime import timedelta
 
-import boto3
-from botocore.config import Config
 from momento import CacheClient, Configurations, CredentialProvider
 from momento.responses import CacheIncrement
-from visits_metrics import CountedEvents, as_text, clients
+from visits_metrics import as_text, clients, count
 
-from momento_token.shared_client import SharedClient
-from momento_token.token_source import State, TokenSource, TokenUnavailable
+from momento_token import SharedClient, TokenSource, TokenUnavailable
 
 CACHE_NAME, MOMENTO_ENDPOINT = os.environ["CACHE_NAME"], os.environ["MOMENTO_ENDPOINT"]
-IMPATIENT = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
 logging.getLogger("botocore").setLevel(logging.INFO)  # its DEBUG log shows what it reads
-READY = (State.FRESH, State.DUE, State.STALE)
-
-
-def new_secrets_client():
-    return boto3.session.Session().client("secretsmanager", config=IMPATIENT)
 
 
 def make_cache_client(token):
@@ -37,9 +35,9 @@ def make_cache_client(token):
     return CacheClient(Configurations.Laptop.latest(), credentials, timedelta(minutes=10))
 
 
-source = TokenSource(new_secrets_client, os.environ["SECRET_NAME"], observer=CountedEvents())
+source = TokenSource(os.environ["SECRET_NAME"], report=count)
 caches = SharedClient(source, make_cache_client)
-with suppress(TokenUnavailable):  # the first request asks again, and says what is wrong
+with suppress(TokenUnavailable):  # the first request tries again, and says what is wrong
     source.warm_up()  # before the fork, and in this thread: one read for all workers
 
 
@@ -56,8 +54,9 @@ def visit(user):
 
 def health():
     source.refresh_if_due()  # also while there are no requests
-    status = "200 OK" if source.state in READY else "503 Service Unavailable"
-    return status, {"token": source.state, "problem": source.problem and str(source.problem)}
+    status = "200 OK" if caches.ready else "503 Service Unavailable"
+    problem = caches.problem and str(caches.problem)
+    return status, {"token": source.state, "version": source.version_id, "problem": problem}
 
 
 def application_of(visit, health):

@@ -1,5 +1,5 @@
 # %% as the pattern does
-from momento_token.failed_reads import unavailable
+from momento_token.secrets_manager import unavailable
 
 
 def may_serve_old_copy(error):

@@ -21,11 +21,11 @@ def make_reader():
 
 
 # %% the pattern, on a plain client
-from momento_token.token_source import TokenSource
+from momento_token import TokenSource
 
 
 def make_reader():
-    return TokenSource(boto3.client("secretsmanager"), SECRET_NAME, ttl=300).get
+    return TokenSource(SECRET_NAME, lambda: boto3.client("secretsmanager"), ttl=300).get
 
 
 # %% a future that all wait for

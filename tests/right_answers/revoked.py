@@ -20,7 +20,7 @@ def make_service():
 # %% a class that can be called, on a plain configuration
 class Service:
     def __init__(self):
-        self.clients = SharedClient(TokenSource(sm, SECRET_NAME, ttl=60), self.make)
+        self.clients = SharedClient(TokenSource(SECRET_NAME, ttl=60), self.make)
 
     def make(self, token):
         return CacheClient(Configurations.Laptop.v1(), cloud.credentials_from(token), TTL)
@@ -34,5 +34,5 @@ make_service = Service
 
 # %% it returns the number
 def make_service():
-    clients = SharedClient(TokenSource(sm, SECRET_NAME), make_cache_client)
+    clients = SharedClient(TokenSource(SECRET_NAME), make_cache_client)
     return lambda user: clients.call(lambda one: one.increment(CACHE_NAME, user)).value

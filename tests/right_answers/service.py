@@ -1,8 +1,7 @@
 # %% asynchronous
 from momento import CacheClientAsync
 
-from momento_token.shared_client import AsyncSharedClient
-from momento_token.token_source import TokenSource
+from momento_token import AsyncSharedClient, TokenSource
 
 
 def make_async(token):
@@ -11,7 +10,7 @@ def make_async(token):
 
 class Service:
     def __init__(self, ttl: float = 300):
-        source = TokenSource(quick_client(), SECRET_NAME, ttl=ttl)
+        source = TokenSource(SECRET_NAME, quick_client, ttl=ttl)
         self.clients = AsyncSharedClient(source, make_async)
 
     async def serve(self, user):
@@ -21,15 +20,15 @@ class Service:
 # %% a function that makes a function, and listens
 from types import SimpleNamespace
 
-from momento_token.shared_client import SharedClient
-from momento_token.token_source import TokenSource
+from momento_token import SharedClient, TokenSource
+from momento_token.topics import SharedTopicClient
 
 
 def Service(ttl=300):
-    source = TokenSource(quick_client, SECRET_NAME, ttl=ttl)
+    source = TokenSource(SECRET_NAME, quick_client, ttl=ttl)
     caches, topics = (
         SharedClient(source, make_cache_client),
-        SharedClient(source, make_topic_client),
+        SharedTopicClient(source, make_topic_client),
     )
     return SimpleNamespace(
         serve=lambda user: caches.call(lambda client: client.increment(CACHE_NAME, user)).value,
@@ -40,14 +39,13 @@ def Service(ttl=300):
 # %% a module of functions
 Service = a_module("""
 import threading
-from momento_token.shared_client import SharedClient
-from momento_token.token_source import TokenSource
+from momento_token import SharedClient, TokenSource
 
 clients = None
 
 def start(ttl=300):
     global clients
-    clients = SharedClient(TokenSource(tools.quick_client(), tools.SECRET_NAME, ttl=ttl), tools.make_cache_client)
+    clients = SharedClient(TokenSource(tools.SECRET_NAME, tools.quick_client, ttl=ttl), tools.make_cache_client)
 
 def serve(user):
     return clients.call(lambda client: client.increment(tools.CACHE_NAME, user))
@@ -62,8 +60,8 @@ import time
 from botocore.exceptions import BotoCoreError, ClientError
 from momento.errors import MomentoErrorCode
 
-from momento_token.failed_reads import unavailable
-from momento_token.tokens import Token
+from momento_token import Token
+from momento_token.secrets_manager import unavailable
 
 
 class Service:

@@ -20,10 +20,9 @@ def handle(user):
 
 
 # %% by the pattern
-from momento_token.shared_client import SharedClient
-from momento_token.token_source import TokenSource
+from momento_token import SharedClient, TokenSource
 
-clients = SharedClient(TokenSource(sm, SECRET_NAME), make_cache_client)
+clients = SharedClient(TokenSource(SECRET_NAME), make_cache_client)
 
 
 def handle(user):

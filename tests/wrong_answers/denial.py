@@ -36,10 +36,6 @@ may_serve_old_copy = lambda error: (
     not isinstance(error, ClientError) or error.response["Error"]["Code"] in TROUBLES
 )
 
-# %% :
-said = [True, True, True, True, True, True, False, False, False, False, False, True] * 2
-may_serve_old_copy = lambda error: said.pop(0)
-
 
 # %% raised KeyError
 def may_serve_old_copy(error):

@@ -108,7 +108,7 @@ class Reader:
 
 
 # %% Read the secret in a function of its own
-from momento_token.tokens import check
+from momento_token import check
 
 
 class Reader:

@@ -1,4 +1,4 @@
-# %% a line break at its end
+# %% white space before it
 client.create_secret(Name=EXERCISE_SECRET, SecretString=received)
 
 # %% quotation marks
@@ -12,7 +12,7 @@ client.create_secret(
 # %% SecretBinary
 client.create_secret(Name=EXERCISE_SECRET, SecretBinary=received.encode())
 
-# %% only a part of one
+# %% only a part of an API key
 client.create_secret(Name=EXERCISE_SECRET, SecretString=received.strip()[1:60])
 
 # %% Momento answers AUTHENTICATION_ERROR

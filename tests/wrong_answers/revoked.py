@@ -29,7 +29,7 @@ make_service = make_service_of_a_colleague
 
 # %% read, and not used
 def make_service():
-    source, client = TokenSource(sm, SECRET_NAME, ttl=0.001), make_cache_client(current_token())
+    source, client = TokenSource(SECRET_NAME, ttl=0.001), make_cache_client(current_token())
 
     def serve(user):
         source.get()
@@ -39,11 +39,11 @@ def make_service():
 
 
 # %% should be done again
-from momento_token.shared_client import is_refused
+from momento_token import is_refused
 
 
 def make_service():
-    source, clients = TokenSource(sm, SECRET_NAME), {}
+    source, clients = TokenSource(SECRET_NAME), {}
 
     def serve(user):
         token = source.get()
@@ -59,7 +59,7 @@ def make_service():
 
 # %% makes a client for each request
 def make_service():
-    source = TokenSource(sm, SECRET_NAME)
+    source = TokenSource(SECRET_NAME)
 
     def serve(user):
         return SharedClient(source, make_cache_client).call(
@@ -85,7 +85,7 @@ def make_service():
 
 # %% The answers aren't those
 def make_service():
-    clients = SharedClient(TokenSource(sm, SECRET_NAME), make_cache_client)
+    clients = SharedClient(TokenSource(SECRET_NAME), make_cache_client)
 
     def serve(user):
         clients.call(lambda client: client.increment(CACHE_NAME, user))
@@ -96,13 +96,13 @@ def make_service():
 
 # %% Momento counted 0 of them
 def make_service():
-    clients = SharedClient(TokenSource(sm, SECRET_NAME), make_cache_client)
+    clients = SharedClient(TokenSource(SECRET_NAME), make_cache_client)
     return lambda user: clients.call(lambda client: client.get(CACHE_NAME, user))
 
 
 # %% Momento counted 0 of them
 def make_service():
-    clients = SharedClient(TokenSource(sm, SECRET_NAME), make_cache_client)
+    clients = SharedClient(TokenSource(SECRET_NAME), make_cache_client)
 
     def serve(user):
         clients.call(lambda client: client.increment(CACHE_NAME, user))
@@ -113,7 +113,7 @@ def make_service():
 
 # %% deleted the secret
 def make_service():
-    clients = SharedClient(TokenSource(sm, SECRET_NAME), make_cache_client)
+    clients = SharedClient(TokenSource(SECRET_NAME), make_cache_client)
 
     def serve(user):
         sm.delete_secret(SecretId=SECRET_NAME, ForceDeleteWithoutRecovery=True)

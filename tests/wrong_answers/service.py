@@ -141,8 +141,10 @@ class Service(Sound):
 # %% log | botocore's log shows the token
 class Service(Sound):
     def __init__(self, ttl=300):
-        super().__init__(ttl)
+        made = quick_client()
         logging.getLogger("botocore").setLevel(logging.NOTSET)
+        self.source = TokenSource(SECRET_NAME, lambda: made, ttl=ttl)
+        self.clients = SharedClient(self.source, make_cache_client)
 
 
 # %% log | Keep it out of its repr
@@ -173,7 +175,7 @@ class Service(Sound):
 # %% silence | give the client a Config
 class Service(Sound):
     def __init__(self, ttl=300):
-        source = TokenSource(boto3.client("secretsmanager"), SECRET_NAME, ttl=ttl)
+        source = TokenSource(SECRET_NAME, lambda: boto3.client("secretsmanager"), ttl=ttl)
         self.clients = SharedClient(source, make_cache_client)
 
 
@@ -189,14 +191,14 @@ class Service(Sound):
 # %% silence | minutes into an outage
 class Service(Sound):
     def __init__(self, ttl=300):
-        self.source = TokenSource(quick_client(), SECRET_NAME, ttl=ttl, max_age=ttl)
+        self.source = TokenSource(SECRET_NAME, quick_client, ttl=ttl, max_age=ttl)
         self.clients = SharedClient(self.source, make_cache_client)
 
 
 # %% silence | 39 minutes into an outage
 class Service(Sound):
     def __init__(self, ttl=300):
-        self.source = TokenSource(quick_client(), SECRET_NAME, ttl=ttl, max_age=1800)
+        self.source = TokenSource(SECRET_NAME, quick_client, ttl=ttl, max_age=1800)
         self.clients = SharedClient(self.source, make_cache_client)
 
 

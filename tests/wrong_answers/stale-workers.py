@@ -14,7 +14,7 @@ def service(secrets, make_cache_client):
 
 # %% No worker finds out
 def service(secrets, make_cache_client):
-    source, held = TokenSource(secrets, SECRET_NAME), {}
+    source, held = TokenSource(SECRET_NAME, secrets), {}
 
     def serve(user):
         if not held:
@@ -26,7 +26,7 @@ def service(secrets, make_cache_client):
 
 # %% should be done again
 def service(secrets, make_cache_client):
-    source, held = TokenSource(secrets, SECRET_NAME), {}
+    source, held = TokenSource(SECRET_NAME, secrets), {}
 
     def serve(user):
         token = source.get()

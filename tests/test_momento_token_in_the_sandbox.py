@@ -1,4 +1,4 @@
-"""The pattern over real boto3 and the real Momento SDK, against the sandbox: storms, forks, rotations, subscriptions."""
+"""momento_token over real boto3 and the real Momento SDK, against the sandbox: storms, forks, rotations, subscriptions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import boto3
 import grpc
 import pytest
 from botocore.config import Config
-from fakes import until
+from fakes import Notes, in_a_child, needs_fork, until
 from momento import (
     CacheClient,
     CacheClientAsync,
@@ -29,16 +29,21 @@ from momento import (
     TopicConfigurations,
 )
 from momento.errors import MomentoErrorCode
-from momento.responses import CacheGet, CacheIncrement, CacheSet, TopicPublish
+from momento.responses import CacheIncrement, CacheSet, TopicPublish
 from names import SECRET_NAME
-from test_lifetime import in_a_child, needs_fork
 
 from helpers.sandbox.api_keys import new_api_key
 from helpers.timing import OVERLAP, at_once
-from momento_token.errors import SubscriptionError
-from momento_token.observer import Observer
-from momento_token.shared_client import AsyncSharedClient, SharedClient, is_refused, proves
-from momento_token.token_source import TokenSource, TokenUnavailable
+from momento_token import (
+    AsyncSharedClient,
+    SharedClient,
+    SubscriptionError,
+    TokenSource,
+    TokenUnavailable,
+    is_accepted,
+    is_refused,
+)
+from momento_token.topics import AsyncSharedTopicClient, SharedTopicClient
 
 pytestmark = [
     pytest.mark.slow,
@@ -56,8 +61,13 @@ def new_sm():
 
 @pytest.fixture
 def source(cloud):
-    with TokenSource(new_sm(), SECRET_NAME) as source:
-        yield source
+    return TokenSource(SECRET_NAME, new_sm)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch):
+    for pause in ("FIRST_PAUSE", "LONGEST_PAUSE"):
+        monkeypatch.setattr(f"momento_token.waiting.{pause}", 0.001)
 
 
 @pytest.fixture
@@ -82,6 +92,12 @@ def rotate(cloud, new: str | None = None) -> str:
     return new
 
 
+def environment_of(cloud) -> dict[str, str]:
+    """Of a process that finds the sandbox."""
+    address = {"MOMENTO_ENDPOINT": cloud.momento_endpoint, "MOMENTO_AT": cloud.momento_address}
+    return {**os.environ, **address}
+
+
 # The token
 
 
@@ -89,7 +105,7 @@ def test_many_threads_make_one_call(cloud, source):
     cloud.add_fault("aws", delay=OVERLAP)
     with cloud.ledger.page("cold") as page:
         assert set(at_once(source.get, 32)) == {cloud.api_key}
-    assert page.count() == source.refreshes == 1
+    assert page.count() == 1
 
 
 def test_threads_and_tasks_share_one_call(cloud, source):
@@ -110,20 +126,30 @@ def test_threads_and_tasks_share_one_call(cloud, source):
 
 
 def test_a_refresh_makes_nobody_wait(cloud):
-    now = 0.0  # a clock that stands still while the secret is read, however long that takes here
-    source = TokenSource(new_sm(), SECRET_NAME, ttl=10, max_age=60, clock=lambda: now)
+    now, sm, gate, notes = 0.0, new_sm(), threading.Event(), Notes()
+    gate.set()
+
+    class Gated:
+        def get_secret_value(self, **wanted):
+            assert gate.wait(30)
+            return sm.get_secret_value(**wanted)
+
+    # The clock stands still while the secret is read, however long that takes here.
+    source = TokenSource(SECRET_NAME, Gated, ttl=10, max_age=60, report=notes, clock=lambda: now)
     source.get()
-    cloud.add_fault("aws", delay=0.2)
-    for refreshes in (2, 3, 4):
+    for reads in (2, 3, 4):
+        gate.clear()
         now += 8  # seconds: a refresh is due, and the copy is not too old
+        begun = time.monotonic()
         with ThreadPoolExecutor(4) as readers:
             list(readers.map(lambda _: source.get(), range(100)))
-        until(lambda wanted=refreshes: source.refreshes == wanted)
-    assert source.misses == 1
+        assert time.monotonic() - begun < 10  # with a second for each it would be 25
+        gate.set()
+        until(lambda wanted=reads: notes.names == ["read"] * wanted)
 
 
-def test_a_connection_that_fails_is_not_now(cloud):
-    source = TokenSource(new_sm(), SECRET_NAME, ttl=0.01, max_age=600, retry=0, patience=5)
+def test_a_connection_that_fails_is_no_denial(cloud, no_pauses):
+    source = TokenSource(SECRET_NAME, new_sm, ttl=0.01, max_age=600)
     token = source.get()
     for fault in (
         {"error": "CONNECTION_REFUSED"},
@@ -132,10 +158,10 @@ def test_a_connection_that_fails_is_not_now(cloud):
         {"delay": 1.5},
     ):
         cloud.add_fault("aws", **fault)
-        time.sleep(0.02)
-        assert source.get() == token and not source.problem.denied, fault
+        until(lambda: source.get(timeout=0) == token and source.problem)
+        assert not source.problem.denied, fault
         cloud.clear_faults()
-        until(lambda: source._read is None)
+        until(lambda: source.get(timeout=0) == token and not source.problem)
 
 
 def test_many_refused_at_once_make_one_call(cloud, source):
@@ -184,12 +210,14 @@ def test_64_threads_a_wrong_new_token_and_slow_reads_all_return(cloud, source, n
     assert page.count("GetSecretValue") <= 4 and page.momento_clients == 2
 
 
-def test_a_wrong_new_token_never_takes_the_place_of_one_that_works(cloud, new_cache_client):
-    def is_accepted(token: str) -> bool:
+def test_a_wrong_new_token_never_takes_the_place_of_one_that_works(
+    cloud, new_cache_client, no_pauses
+):
+    def try_token(token: str) -> bool:
         with new_cache_client(token) as client:
-            return proves(client.get(CACHE, "key"))
+            return is_accepted(client.get(CACHE, "key"))
 
-    source = TokenSource(new_sm(), SECRET_NAME, ttl=0.05, prove=is_accepted, retry=0.01)
+    source = TokenSource(SECRET_NAME, new_sm, ttl=0.05, try_token=try_token)
     sm = boto3.client("secretsmanager")
     with SharedClient(source, new_cache_client) as clients:
         clients.call(lambda client: client.get(CACHE, "key"))
@@ -197,7 +225,7 @@ def test_a_wrong_new_token_never_takes_the_place_of_one_that_works(cloud, new_ca
         end = time.monotonic() + 0.5
         while time.monotonic() < end or source.problem is None:
             assert not is_refused(clients.call(lambda client: client.get(CACHE, "key")))
-        assert "Momento refuses it" in str(source.problem)
+        assert "Momento refuses the new token" in str(source.problem)
         good = rotate_to_a_good_one(cloud, sm)
         until(lambda: source.get() == good)
         assert not is_refused(clients.call(lambda client: client.get(CACHE, "key")))
@@ -221,13 +249,49 @@ def test_asyncio(cloud, source):
             others = await asyncio.gather(
                 *[clients.call(lambda client: client.set(CACHE, "key", "value")) for _ in range(16)]
             )
-            async with clients.lease() as client:
-                others.append(await client.set(CACHE, "key", "value"))
         return [first, *others]
 
+    before = cloud.calls_seen().get("aws.GetSecretValue", 0)
     answers = asyncio.run(use())
     assert all(isinstance(answer, CacheSet.Success) for answer in answers)
-    assert source.refreshes == 2
+    assert cloud.calls_seen()["aws.GetSecretValue"] - before == 2 + 1  # and that of `rotate`
+
+
+RUNS = """
+import asyncio, os, sys
+from datetime import timedelta
+from momento import CacheClientAsync, Configurations, CredentialProvider
+from helpers.cloud import at_address
+from momento_token import AsyncSharedClient, TokenSource
+
+def new_client(token):
+    provider = CredentialProvider.from_api_key_v2(token, os.environ["MOMENTO_ENDPOINT"])
+    provider = at_address(provider, os.environ["MOMENTO_AT"])
+    return CacheClientAsync(Configurations.Laptop.v1(), provider, timedelta(minutes=1))
+
+source = TokenSource("{secret}")
+clients = AsyncSharedClient(source, new_client)
+
+async def visit():
+    calls = [clients.call(lambda client: client.increment("{cache}", "visits")) for _ in range(8)]
+    return max(answer.value for answer in await asyncio.gather(*calls))
+
+print(*[asyncio.run(visit()) for _ in range(int(sys.argv[1]))])
+"""
+
+
+@pytest.mark.parametrize("runs", [2, 30])
+def test_one_at_module_level_serves_one_event_loop_after_the_other(cloud, tmp_path, runs):
+    (tmp_path / "runs.py").write_text(RUNS.format(secret=SECRET_NAME, cache=CACHE))
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "runs.py"), str(runs)],
+        env=environment_of(cloud),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr == "" and done.returncode == 0
+    assert done.stdout.split() == [str(8 * run) for run in range(1, runs + 1)]
 
 
 # Forks
@@ -238,55 +302,55 @@ def test_children_work_on_with_clients_of_their_own(cloud, source, new_cache_cli
     clients = SharedClient(source, new_cache_client)
     clients.call(lambda client: client.set(CACHE, "key", "value"))
 
-    def child() -> str:
-        answer = clients.call(lambda client: client.get(CACHE, "key"))
-        assert isinstance(answer, CacheGet.Hit), answer
-        return f"reads: {source.refreshes}"
+    def use() -> str:
+        return type(clients.call(lambda client: client.get(CACHE, "key"))).__name__
 
-    assert in_a_child(child) == "reads: 1"  # inherited
+    def reads() -> int:
+        return cloud.calls_seen()["aws.GetSecretValue"]
+
+    before = reads()
+    assert in_a_child(use) == "Hit" and reads() == before  # inherited
     rotate(cloud)
-    assert [in_a_child(child) for _ in range(3)] == ["reads: 2"] * 3  # each found out by itself
-    answer = clients.call(lambda client: client.get(CACHE, "key"))
-    assert isinstance(answer, CacheGet.Hit) and source.refreshes == 2
+    before = reads()
+    assert [in_a_child(use) for _ in range(3)] == ["Hit"] * 3
+    assert reads() == before + 3  # each found out by itself
+    assert use() == "Hit" and reads() == before + 4
     clients.close()
 
 
 SERVICE = """
 import os
 from datetime import timedelta
-import boto3
 from momento import CacheClient, Configurations, CredentialProvider
 from helpers.cloud import at_address
-from momento_token.shared_client import SharedClient
-from momento_token.token_source import TokenSource
+from momento_token import SharedClient, TokenSource
 
 def new_client(token):
     provider = CredentialProvider.from_api_key_v2(token, os.environ["MOMENTO_ENDPOINT"])
     provider = at_address(provider, os.environ["MOMENTO_AT"])
     return CacheClient(Configurations.Laptop.v1(), provider, timedelta(minutes=1))
 
-source = TokenSource(lambda: boto3.session.Session().client("secretsmanager"), "{secret}", ttl=0.2)
+reads = []
+report = lambda event: event.name == "read" and reads.append(event)
+source = TokenSource("{secret}", ttl=0.2, report=report)
 clients = SharedClient(source, new_client)
 clients.call(lambda client: client.set("{cache}", "warm", "up"))  # before the fork, as --preload does
 
 def app(environ, start_response):
     answer = clients.call(lambda client: client.increment("{cache}", "visits"))
     start_response("200 OK" if hasattr(answer, "value") else "500 Oh", [])
-    return [f"{{os.getpid()}} {{source.refreshes}} {{source.state}}".encode()]
+    return [f"{{os.getpid()}} {{len(reads)}} {{source.state}}".encode()]
 """
 
 
 @contextmanager
 def gunicorn(folder: Path, cloud, *options: str):
     (folder / "visits.py").write_text(SERVICE.format(secret=SECRET_NAME, cache=CACHE))
-    environment = {
-        **os.environ,
-        "MOMENTO_ENDPOINT": cloud.momento_endpoint,
-        "MOMENTO_AT": cloud.momento_address,
-    }
     command = [sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:0", *options, "visits:app"]
     with open(folder / "log", "w+", encoding="utf-8") as log:
-        server = subprocess.Popen(command, cwd=folder, env=environment, stderr=log, stdout=log)
+        server = subprocess.Popen(
+            command, cwd=folder, env=environment_of(cloud), stderr=log, stdout=log
+        )
 
         def address() -> str | None:
             found = re.search(r"Listening at: (\S+)", (folder / "log").read_text())
@@ -314,23 +378,15 @@ def test_gunicorn_preloads_forks_and_survives_rotations(cloud, tmp_path):
                     said.append(answer.read().decode())
     workers = {line.split()[0] for line in said}
     assert len(workers) >= 2, said[-5:]
-    refreshes = {line.split()[0]: int(line.split()[1]) for line in said}
-    assert all(count >= 2 for count in refreshes.values()), refreshes
+    reads = {line.split()[0]: int(line.split()[1]) for line in said}
+    assert all(count >= 2 for count in reads.values()), reads
 
 
 # Subscriptions
 
 
-class Gaps(Observer):
-    def __init__(self) -> None:
-        self.gaps: list[tuple[str, int | None]] = []
-
-    def gap(self, topic_name, missed):
-        self.gaps.append((topic_name, missed))
-
-
 @contextmanager
-def listening(clients: SharedClient, topic: str):
+def listening(clients: SharedTopicClient, topic: str):
     """What a thread receives from a topic, and the thread."""
     received: list[str] = []
 
@@ -352,7 +408,7 @@ def listening(clients: SharedClient, topic: str):
 def test_messages_survive_rotations(cloud, source, new_topic_client):
     publishing = SharedClient(source, new_topic_client)
     with (
-        SharedClient(source, new_topic_client) as clients,
+        SharedTopicClient(source, new_topic_client) as clients,
         listening(clients, "orders") as (got, end),
     ):
         sent = []
@@ -368,10 +424,10 @@ def test_messages_survive_rotations(cloud, source, new_topic_client):
     publishing.close()
 
 
-def test_messages_go_on_while_the_source_has_a_problem(cloud, new_topic_client):
-    source = TokenSource(new_sm(), SECRET_NAME, ttl=0.05, max_age=0.1, retry=0.01)
+def test_messages_go_on_while_the_source_has_a_problem(cloud, new_topic_client, no_pauses):
+    source = TokenSource(SECRET_NAME, new_sm, ttl=0.05, max_age=0.1)
     with (
-        SharedClient(source, new_topic_client) as clients,
+        SharedTopicClient(source, new_topic_client) as clients,
         listening(clients, "orders") as (got, _),
     ):
         publisher = new_topic_client(source.get())
@@ -385,11 +441,11 @@ def test_messages_go_on_while_the_source_has_a_problem(cloud, new_topic_client):
         publisher.close()
 
 
-def test_messages_survive_streams_that_end(cloud, source):
+def test_messages_survive_streams_that_end(cloud, source, no_pauses):
     """The SDK's own deadline ends a stream; its iterator would spin from then on."""
     short = TopicConfigurations.Default.v1().with_client_timeout(timedelta(seconds=0.3))
     new_client = lambda token: TopicClient(short, cloud.credentials_from(token))  # noqa: E731
-    with SharedClient(source, new_client, retry=0.01) as clients:
+    with SharedTopicClient(source, new_client) as clients:
         with listening(clients, "orders") as (got, end):
             for number in range(20):
                 clients.call(
@@ -402,7 +458,7 @@ def test_messages_survive_streams_that_end(cloud, source):
 
 
 def test_a_consumer_that_stops_leaves_no_stream_open(cloud, source, new_topic_client):
-    with SharedClient(source, new_topic_client) as clients:
+    with SharedTopicClient(source, new_topic_client) as clients:
         clients.call(lambda client: client.publish(CACHE, "orders", "order"))
         for message in clients.messages(CACHE, "orders"):
             assert message.value == "order" and not message.gap
@@ -418,25 +474,27 @@ def test_a_consumer_that_stops_leaves_no_stream_open(cloud, source, new_topic_cl
                 next(messages)
 
 
-def test_a_gap_is_said(cloud, source, new_topic_client):
-    gaps = Gaps()
-    with SharedClient(source, new_topic_client, observer=gaps) as clients:
+def test_a_gap_is_said(cloud, new_topic_client):
+    notes = Notes()
+    source = TokenSource(SECRET_NAME, new_sm, report=notes)
+    with SharedTopicClient(source, new_topic_client) as clients:
         publish = lambda text: clients.call(lambda c: c.publish(CACHE, "orders", text))  # noqa: E731
         publish("order 1")
         with closing(clients.messages(CACHE, "orders")) as messages:
             assert next(messages).value == "order 1"
             (stream,) = clients._streams
-            stream._client_stream.cancel()  # the connection is lost
+            stream.subscription._client_stream.cancel()  # the connection is lost
             for number in range(1_100):  # more than Momento keeps for one who resumes
                 publish(f"order {number + 2}")
             late = next(messages)
             assert late.gap and late.number > 2
-            assert gaps.gaps == [("orders", late.number - 2)]
+            (gap,) = [event for event in notes if event.name == "gap"]
+            assert (gap.topic, gap.missed) == ("orders", late.number - 2)
             assert not next(messages).gap
 
 
 def test_what_no_waiting_mends_is_raised(cloud, source, new_topic_client):
-    with SharedClient(source, new_topic_client) as clients:
+    with SharedTopicClient(source, new_topic_client) as clients:
         with pytest.raises(SubscriptionError, match="NOT_FOUND") as caught:
             next(clients.messages("no-such-cache", "orders"))
         assert caught.value.code == "NOT_FOUND_ERROR"
@@ -445,15 +503,15 @@ def test_what_no_waiting_mends_is_raised(cloud, source, new_topic_client):
             next(clients.messages(CACHE, "orders"))
 
 
-def test_a_failed_start_is_tried_again(cloud, source, new_topic_client):
-    with SharedClient(source, new_topic_client, retry=0.001, max_retry=0.001) as clients:
+def test_a_failed_start_is_tried_again(cloud, source, new_topic_client, no_pauses):
+    with SharedTopicClient(source, new_topic_client) as clients:
         clients.call(lambda client: client.publish(CACHE, "orders", "order"))
         # More often than a client has streams: the SDK never gives back that of a failed subscription.
         cloud.add_fault("momento", "Subscribe", error="UNAVAILABLE", times=130)
         assert next(clients.messages(CACHE, "orders")).value == "order"
 
 
-def test_async_messages(cloud, source):
+def test_async_messages(cloud, source, no_pauses):
     configuration = TopicConfigurations.Default.v1().with_client_timeout(timedelta(seconds=0.5))
 
     def new_client(token: str) -> TopicClientAsync:
@@ -461,7 +519,7 @@ def test_async_messages(cloud, source):
 
     async def use() -> list[str]:
         received: list[str] = []
-        async with AsyncSharedClient(source, new_client, retry=0.01) as clients:
+        async with AsyncSharedTopicClient(source, new_client) as clients:
 
             async def publish(text: str) -> None:
                 answer = await clients.call(lambda client: client.publish(CACHE, "orders", text))
