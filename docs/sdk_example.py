@@ -1,27 +1,31 @@
-from datetime import timedelta
-from functools import lru_cache
+"""Print the example that Momento's page lacks, in the form of the SDK's example files: `python docs/sdk_example.py`.
 
-import boto3
-from aws_secretsmanager_caching import SecretCache, SecretCacheConfig
-from momento import CacheClient, Configurations, CredentialProvider
+Its body is notebooks/momento_client.py, so that there is one copy of it.
+"""
 
+from __future__ import annotations
 
-def example_API_retrieveAuthTokenFromSecretsManager():
-    # Make the cache once for each process: it asks Secrets Manager again after an hour at the latest.
-    config = SecretCacheConfig(secret_refresh_interval=3600)
-    secrets = SecretCache(config, client=boto3.client("secretsmanager"))
+import re
+import textwrap
+from pathlib import Path
 
-    @lru_cache(maxsize=1)  # one client for all calls, and a new one when the secret holds a new key
-    def client_for(api_key: str) -> CacheClient:
-        endpoint = "cell-4-us-west-2-1.prod.a.momentohq.com"  # from Momento's console
-        credentials = CredentialProvider.from_api_key_v2(api_key, endpoint)
-        return CacheClient(Configurations.Laptop.latest(), credentials, timedelta(seconds=60))
-
-    def cache_client() -> CacheClient:
-        name = "tutorial/momento-api-key"
-        return client_for(secrets.get_secret_string(name, version_stage="AWSCURRENT"))
-
-    print(cache_client().set("tutorial", "test-key", "test-value"))
+CLIENT = Path(__file__).resolve().parent.parent / "notebooks" / "momento_client.py"
+USE = """
+momento = MomentoClient("tutorial/momento-api-key")
+print(momento.call(lambda client: client.set("tutorial", "test-key", "test-value")))
+"""
 
 
-# end example
+def example() -> str:
+    """Return the imports, and the function with the file's code and one use of it."""
+    _, _, text = CLIENT.read_text(encoding="utf-8").split('"""', 2)
+    imports, code = re.split(r"\n\n(?=# boto3 would)", text.strip())
+    body = re.sub(r"\n{3,}", "\n\n", code) + "\n" + USE
+    function = "def example_API_retrieveAuthTokenFromSecretsManager():\n" + textwrap.indent(
+        body, "    "
+    )
+    return f"{imports}\n\n\n{function}\n\n# end example\n"
+
+
+if __name__ == "__main__":
+    print(example(), end="")

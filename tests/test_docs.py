@@ -9,7 +9,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import textwrap
 from pathlib import Path
 
 import boto3
@@ -18,16 +17,14 @@ import pytest
 from botocore import xform_name
 from make_book import prices
 from momento import CredentialProvider
-from momento.responses import CacheGet
 from names import SECRET_NAME
-from sdk_example import example_API_retrieveAuthTokenFromSecretsManager
+from sdk_example import example
 
 from helpers.cloud import at_address
 from helpers.pricing import AWS_LIBRARY, MONTH, WAYS, Fleet, break_even, throttled_from
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs/ten_minutes.md").read_text(encoding="utf-8")
-EXAMPLE = (ROOT / "docs/sdk_example.py").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -48,67 +45,29 @@ def in_the_sandbox(cloud, monkeypatch):
     return cloud
 
 
-@pytest.fixture
-def names(in_the_sandbox, capsys):
-    """What the page's Python lines define, when they have run."""
-    (code,) = blocks("python")
-    names: dict = {}
-    exec(code, names)
-    assert "CacheSet.Success" in capsys.readouterr().out
-    yield names
-    with names["cache_client"]():
-        pass  # closes it
-
-
-def test_the_page_is_short_and_has_the_lines_of_the_example():
-    (code,) = blocks("python")
-    imports, body = EXAMPLE.split("def example_API_retrieveAuthTokenFromSecretsManager():\n")
-    body = textwrap.dedent(body.split("# end example")[0])
-    assert lines_of(code) == lines_of(imports + body)  # ruff sets blank lines by the depth
-    assert len(lines_of("".join([*blocks("sh"), code]))) <= 25
-
-
-def lines_of(code: str) -> list[str]:
-    return [line for line in code.splitlines() if line]
+def test_the_page_includes_the_file_and_names_its_lines():
+    (path,) = re.findall(r"^```\{literalinclude\} (.*)$", PAGE, re.M)
+    code = (ROOT / "docs" / path).read_text(encoding="utf-8")
+    for line in re.findall(r"^\| `(.*?)(?:\(…\))?` \|", PAGE, re.M):
+        assert line in code, line
 
 
 def test_the_example_has_the_form_of_the_sdks_file():
-    assert EXAMPLE.rstrip().endswith("\n\n\n# end example")
-    assert len(re.findall(r"^def example_API_\w+\(\):$", EXAMPLE, re.M)) == 1
-    assert max(map(len, EXAMPLE.splitlines())) <= 120  # the length of lines in the SDK's repository
+    assert example().endswith("\n\n# end example\n")
+    assert len(re.findall(r"^def example_API_\w+\(\):$", example(), re.M)) == 1
+    # 120 is the length of lines in the SDK's repository.
+    assert max(map(len, example().splitlines())) <= 120
 
 
 @pytest.mark.slow
-def test_the_example_runs(in_the_sandbox, capsys):
+def test_the_example_runs(in_the_sandbox, capsys, monkeypatch):
+    monkeypatch.setenv("MOMENTO_ENDPOINT", in_the_sandbox.momento_endpoint)
+    names: dict = {}
+    exec(example(), names)
     with in_the_sandbox.ledger.page("the example") as page:
-        example_API_retrieveAuthTokenFromSecretsManager()
+        names["example_API_retrieveAuthTokenFromSecretsManager"]()
     assert "CacheSet.Success" in capsys.readouterr().out
     assert (page.count("DescribeSecret"), page.count("GetSecretValue")) == (1, 1)
-
-
-@pytest.mark.slow
-def test_a_hundred_calls_read_the_secret_once_and_share_a_client(names, in_the_sandbox):
-    with in_the_sandbox.ledger.page("a hundred calls") as page:
-        clients = {names["cache_client"]() for _ in range(100)}
-        answers = [client.get("tutorial", "test-key") for client in clients]
-    assert len(clients) == 1 and page.count(service="Secrets Manager") == 0
-    assert [answer.value_string for answer in answers] == ["test-value"]
-
-
-@pytest.mark.slow
-def test_after_a_rotation_the_next_read_builds_one_new_client(names, in_the_sandbox):
-    old, sm = names["cache_client"](), boto3.client("secretsmanager")
-    before = sm.get_secret_value(SecretId=SECRET_NAME)["SecretString"]
-    sm.put_secret_value(SecretId=SECRET_NAME, SecretString=in_the_sandbox.issue_api_key())
-    assert names["cache_client"]() is old  # until the copy is an hour old
-    names["secrets"].refresh_secret_now(SECRET_NAME)
-    in_the_sandbox.revoke_api_key(before)
-    new = {names["cache_client"]() for _ in range(10)}
-    assert len(new) == 1 and old not in new
-    assert isinstance(new.pop().get("tutorial", "test-key"), CacheGet.Hit)
-    assert isinstance(old.get("tutorial", "test-key"), CacheGet.Error)
-    with old:
-        pass  # closes it
 
 
 @pytest.mark.slow

@@ -9,32 +9,42 @@ Times on a shared machine vary from run to run; compare the ratios. Nothing here
 from __future__ import annotations
 
 import json
-import logging
 import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import boto3
 import nbformat
 import psutil
-from botocore.exceptions import ClientError
+from aws_secretsmanager_caching import SecretCache, SecretCacheConfig
+from botocore.config import Config
+from cachetools import TTLCache, cached
 from jupyter_client import BlockingKernelClient
 from lab_server import lab_server
+from momento import CacheClient, Configurations
 
 from helpers.cloud import Cloud, connect
 from helpers.display import Table
 from helpers.experiments.contest import Way, calls_when_cold, reads_across_expiry
-from helpers.sandbox.api_keys import new_api_key
-from helpers.timing import THREADS, Read, latencies, percentile
-from momento_token.token_source import TokenSource, TokenUnavailable
+from helpers.experiments.rotation_drill import run_drill
+from helpers.ledger import is_error
+from helpers.timing import THREADS, Read, at_once, latencies, percentile
+from momento_token import Event, SharedClient, TokenSource, TokenUnavailable
+from momento_token.testing import FakeSecretsManager, error_of
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "notebooks"))
+from momento_client import MomentoClient  # noqa: E402
+
 SECRET_NAME = "tutorial/momento-api-key"  # as in the notebooks
 HEAVIEST = ROOT / "notebooks" / "06_lock_it_down.ipynb"  # it loads MiniStack
 NOTEBOOK = ROOT / "notebooks" / "03_cache_it_on_the_client.ipynb"
@@ -124,38 +134,34 @@ def _megabytes(pid: int) -> float:
     return round(sum(getattr(part, "pss", part.uss) for part in parts) / 1e6, 1)
 
 
-def pattern_rows() -> list[dict[str, Any]]:
-    """How the pattern behaves when Secrets Manager doesn't: each with the bound that it has to keep."""
+def package_rows() -> list[dict[str, Any]]:
+    """What momento_token does when Secrets Manager fails: each has a bound that it has to keep."""
     return [
-        row("token_source", "calls_in_60_s_throttled", *most_calls_when_throttled()),
-        row("token_source", "longest_wait_while_it_hangs", longest_wait_while_it_hangs(), "s"),
-        row("token_source", "exit_while_a_read_hangs", exit_while_a_read_hangs(), "s"),
+        row("momento_token", "calls_in_60_s_throttled", *most_calls_when_throttled()),
+        row("momento_token", "exit_while_a_read_hangs", exit_while_a_read_hangs(), "s"),
     ]
 
 
-class Throttled:
-    """A Secrets Manager that says "not now", and counts how often."""
+def _same(client: Any) -> Any:
+    return client
 
-    def __init__(self) -> None:
-        self.calls = 0
 
-    def get_secret_value(self, *, SecretId: str, VersionStage: str) -> dict[str, Any]:
-        self.calls += 1
-        raise ClientError({"Error": {"Code": "ThrottlingException"}}, "GetSecretValue")
+def _ignore(event: Event) -> None:
+    """In the place of a log."""
 
 
 def most_calls_when_throttled(sources: int = 1_000, seconds: int = 60) -> tuple[float, str]:
-    """Of a fleet of sources that are all read ten times a second: the calls of the one that makes most, and the mean's."""
-    logging.getLogger("momento_token.token_source").setLevel(
-        logging.ERROR
-    )  # a thousand would say so
-    now = [0.0]
-    fleet = []
+    """Of a fleet of sources that are all called ten times a second: the reads of the one that makes most, and the mean."""
+    now, fleet = [0.0], []
+
+    def clock() -> float:
+        return now[0]
+
     for _ in range(sources):
-        service = Throttled()
-        source = TokenSource(
-            service, "s", clock=lambda: now[0], in_background=lambda work: work(), timeout=0
-        )
+        service = FakeSecretsManager()
+        service.error = error_of("ThrottlingException")
+        source = TokenSource("s", partial(_same, service), clock=clock, report=_ignore)
+        source._start = lambda work: work()
         fleet.append((service, source))
     while now[0] < seconds:
         for _, source in fleet:
@@ -166,39 +172,14 @@ def most_calls_when_throttled(sources: int = 1_000, seconds: int = 60) -> tuple[
     return max(calls), f"calls at most, {sum(calls) / sources:.1f} in the mean"
 
 
-def longest_wait_while_it_hangs(patience: float = 0.5) -> float:
-    """Of a reader whose copy may be served, with that patience, in seconds."""
-    hangs = threading.Event()
-
-    class Hanging:
-        def get_secret_value(self, *, SecretId: str, VersionStage: str) -> dict[str, Any]:
-            hangs.wait()
-            return {"SecretString": new_api_key(), "VersionId": "1"}
-
-    now = [0.0]
-    source = TokenSource(Hanging(), "s", patience=patience, clock=lambda: now[0])
-    hangs.set()
-    source.get()
-    hangs.clear()
-    now[0] += 301  # nobody has read it for longer than its TTL
-    waited = []
-    for _ in range(20):
-        started = time.perf_counter()
-        source.get()
-        waited.append(time.perf_counter() - started)
-        now[0] += waited[-1]
-    hangs.set()
-    return round(max(waited), 3)
-
-
 EXIT = """
 import time
-from momento_token.token_source import TokenSource, TokenUnavailable
+from momento_token import TokenSource, TokenUnavailable
 class Hanging:
     def get_secret_value(self, *, SecretId, VersionStage):
         time.sleep(60)
 try:
-    TokenSource(Hanging(), "s").get(timeout=0.1)
+    TokenSource("s", Hanging).get(timeout=0.1)
 except TokenUnavailable:
     print("the end", flush=True)
 """
@@ -212,6 +193,94 @@ def exit_while_a_read_hangs() -> float:
         started = time.perf_counter()
         process.wait(120)
         return round(time.perf_counter() - started, 3)
+
+
+# 32 threads of a service, by two libraries and by the two sizes of what a reader takes home
+
+QUICK = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 2})
+Call = Callable[[Callable[[CacheClient], Any]], Any]
+
+
+def services(cloud: Cloud, ttl: float) -> dict[str, Call]:
+    """Functions that call Momento with a token that is cached for `ttl` seconds, each as its users write it."""
+    configuration = Configurations.Laptop.v1().with_middlewares(cloud.ledger.middlewares)
+    sm = boto3.client("secretsmanager", config=QUICK)
+
+    def new_client(token: str) -> CacheClient:
+        return CacheClient(configuration, cloud.credentials_from(token), timedelta(minutes=1))
+
+    def with_token_from(read: Callable[[], str]) -> Call:
+        client_of = lru_cache(maxsize=1)(new_client)
+        return lambda operation: operation(client_of(read()))
+
+    @cached(TTLCache(1, ttl), condition=threading.Condition())
+    def by_cachetools() -> str:
+        return sm.get_secret_value(SecretId=SECRET_NAME, VersionStage="AWSCURRENT")["SecretString"]
+
+    library = SecretCache(SecretCacheConfig(secret_refresh_interval=ttl), sm)
+    source = TokenSource(SECRET_NAME, ttl=ttl, report=_ignore)
+    return {
+        "cachetools": with_token_from(by_cachetools),
+        "AWS's library": with_token_from(lambda: library.get_secret_string(SECRET_NAME)),
+        "momento_client.py": MomentoClient(SECRET_NAME, new_client, ttl=ttl).call,
+        "momento_token": SharedClient(source, new_client).call,
+    }
+
+
+def hang_rows(cloud: Cloud) -> list[dict[str, Any]]:
+    """32 threads call when the copy has expired, and Secrets Manager hangs: their waits, and how many failed."""
+    rows = []
+    for name, call in services(cloud, ttl=1).items():
+        call(lambda client: client.get("tutorial", "key"))
+        time.sleep(1.1)
+        cloud.add_fault("aws", delay=3)  # longer than each waits for a response
+        waits: list[tuple[float, bool]] = []
+
+        def work(call: Call = call, waits: list[tuple[float, bool]] = waits) -> None:
+            begun, failed = time.perf_counter(), True
+            with suppress(Exception):
+                failed = is_error(call(lambda client: client.get("tutorial", "key")))
+            waits.append((time.perf_counter() - begun, failed))
+
+        at_once(work, 32)
+        cloud.clear_faults()
+        seconds = [wait for wait, _ in waits]
+        rows += [
+            row(name, "wait_while_it_hangs_p50", round(percentile(seconds, 0.5), 3), "s"),
+            row(name, "wait_while_it_hangs_worst", round(max(seconds), 3), "s"),
+            row(name, "failed_while_it_hangs", sum(failed for _, failed in waits), "of 32"),
+        ]
+    return rows
+
+
+def rotation_rows(cloud: Cloud) -> list[dict[str, Any]]:
+    """Ten rotations under 32 threads, the old token revoked at once: how many of 3,200 operations failed."""
+    rows = []
+    for name, pause in (
+        ("momento_token", 0.0),
+        ("momento_client.py", 1.1),
+        ("momento_client.py", 0.0),
+    ):
+        call, last = services(cloud, ttl=3600)[name], [0.0]
+
+        def operate(number: int, call: Call = call, pause: float = pause) -> Any:
+            time.sleep(pause / 10)  # so that the traffic lasts as long as the rotations
+            return call(lambda client: client.increment("tutorial", "visits"))
+
+        def rotate(pause: float = pause, last: list[float] = last) -> None:
+            time.sleep(max(0.0, last[0] + pause - time.monotonic()))
+            sm = boto3.client("secretsmanager")
+            old = sm.get_secret_value(SecretId=SECRET_NAME, VersionStage="AWSCURRENT")
+            sm.put_secret_value(SecretId=SECRET_NAME, SecretString=cloud.issue_api_key())
+            cloud.revoke_api_key(old["SecretString"])
+            last[0] = time.monotonic()
+
+        drill = run_drill(cloud, name, operate, lambda number: None, rotate)
+        apart = "a second apart" if pause else "at once"
+        rows.append(
+            row(name, f"failed_in_10_rotations_{apart}".replace(" ", "_"), drill.failed, "of 3,200")
+        )
+    return rows
 
 
 def with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -235,7 +304,13 @@ def main() -> None:
     cloud.ensure_secret(SECRET_NAME)
     ways = ways_of_the_notebook(cloud)
     rows = with_ratios(
-        hit_rows(ways) + call_rows(cloud, ways) + expiry_rows(ways) + pattern_rows() + memory_rows()
+        hit_rows(ways)
+        + call_rows(cloud, ways)
+        + expiry_rows(ways)
+        + package_rows()
+        + hang_rows(cloud)
+        + rotation_rows(cloud)
+        + memory_rows()
     )
     cloud.close()
     target = ROOT / "build" / "bench.json"
