@@ -89,7 +89,8 @@ def at_once(
             job.start()
         waited, before = time.monotonic(), -1
         while not all(job.done for job in jobs) and time.monotonic() < waited + limit:
-            next(job for job in jobs if not job.done).thread.join(0.05)
+            # The last one may have ended since the line above.
+            next((job for job in jobs if not job.done), jobs[0]).thread.join(0.05)
             now = progress() + sum(job.done for job in jobs)
             if now != before:
                 waited, before = time.monotonic(), now
