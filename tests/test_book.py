@@ -181,7 +181,7 @@ def keep_a_picture(tab, name: str) -> None:
 LOOKED_AT = [
     "index.html",
     "docs/ten_minutes.html",
-    "momento_token/tokens.py.html",
+    "momento_token/token_source.py.html",
     *(
         pytest.param(
             of_a_notebook(path),
