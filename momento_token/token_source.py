@@ -133,8 +133,7 @@ class TokenSource:
 
     def warm_up(self) -> None:
         """Read the token in this thread: a server that forks should run no other one then. Raises `TokenUnavailable`."""
-        works: list[Callable[[], None]] = []
-        read = None
+        works, read = list[Callable[[], None]](), None
         try:
             with self._lock.here():
                 read = self._read_if_due(works.append)
@@ -219,14 +218,15 @@ class TokenSource:
 
     async def get_as(self, how: type[Blocking], timeout: float | None) -> Token:
         """Return the token; `how` to wait is the caller's."""
-        end = end_of(timeout)
+        copy, read, end = self._copy, self._read, end_of(timeout)
+        if copy is not None and read is not None and read.pid == os.getpid() and self._is_young(copy):
+            return copy.token  # also while the lock is held by the caller that starts the thread of a refresh
         while True:
             with self._lock.here():
                 read, copy = self._read_if_due(), self._copy
                 usable, wait = self._usable(copy), end - time.monotonic()
                 if usable and copy is not None and read is not None:
-                    young = self._clocks.since(copy.read_at) < self._ttl and not self._waits_when_due
-                    spared = young or self._failed_lately()
+                    spared = self._is_young(copy) or self._failed_lately()
                     waited = 0 if self._waits_when_due else self._clocks.since(read.began_at)
                     wait = 0 if spared else min(wait, PATIENCE - waited)
             self.events.tell_noted()
@@ -271,6 +271,10 @@ class TokenSource:
             return False
         return self._denied_at is None or self._clocks.since(self._denied_at) < self._denial_grace
 
+    def _is_young(self, copy: _Copy) -> bool:
+        young = self._clocks.since(copy.read_at) < self._ttl and self._denied_at is None
+        return young and not self._waits_when_due
+
     def _is_current(self, token: Token) -> bool:
         return self._copy is not None and self._copy.token.number == token.number
 
@@ -284,10 +288,8 @@ class TokenSource:
         return self._problem is not None and self._clocks.since(self._paused_at) < self._pause + PATIENCE
 
     def _no_response(self) -> TokenUnavailable:
-        return TokenUnavailable(
-            f"Secrets Manager has not responded in time for {self._secret_id}: check that this process can reach it.",
-            code="NoResponse",
-        )
+        said = f"Secrets Manager has not responded in time for {self._secret_id}: check that this process can reach it."
+        return TokenUnavailable(said, code="NoResponse")
 
     # Reading the secret. Where a comment doesn't say otherwise, the lock is held.
 
