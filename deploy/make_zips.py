@@ -20,7 +20,7 @@ LAMBDA = ("--python-platform", "x86_64-manylinux2014", "--python-version", "3.13
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 LIMITS = "Lambda takes 50 MB zipped, uploaded directly, and 250 MB unzipped."
 MEGABYTE = 1_000_000
-NOT_PACKED = shutil.ignore_patterns("__pycache__", "bin", ".lock", "tests")
+NOT_PACKED = shutil.ignore_patterns("__pycache__", "bin", ".lock")
 NOT_OF_OURS = shutil.ignore_patterns("__pycache__", "tests", ".*", "*.md", "*.toml")
 
 

@@ -37,7 +37,7 @@ class Event:
     - "stale": a caller got a copy of an age of `seconds`, because no newer one could be read.
     - "unknown_key": the token has none of the formats that this package knows. It is used all the same.
     - "client_replaced": a new Momento client took the place of one with an older token.
-    - "client_failed": no client could be made with the new token (`code`), so the one before stays in use.
+    - "client_failed": no client could be made with the new token (`code`). The one before stays in use if there is one.
     - "gap": messages of the topic `topic` are missing, `missed` of them if Momento says how many.
     """
 

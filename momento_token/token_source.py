@@ -11,8 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from . import waiting
@@ -56,10 +55,6 @@ class _Read:
     is_retry: bool  # after a refusal, in an outage: nobody waits for it
     pid: int = field(default_factory=os.getpid)
     over: Future[None] = field(default_factory=new_future)
-
-    def end(self) -> None:
-        with suppress(InvalidStateError):  # it was given up before
-            self.over.set_result(None)
 
 
 class TokenSource:
@@ -201,7 +196,7 @@ class TokenSource:
             self._last_refused = 0  # the highest number of a token that it refused
             self._failures, self._paused_at, self._pause = 0, self._clocks.now(), 0.0
         if read is not None:
-            read.end()
+            waiting.end(read.over)
 
     def accepted(self, token: Token) -> None:
         """Note that Momento accepts a token that it refused before."""
@@ -394,9 +389,9 @@ class TokenSource:
                     level, said = logging.DEBUG if str(before) == str(result) else level, str(result)
                     if result.denied and self._copy is not None:
                         said += f" The token is served for {self._denial_grace:g} s after the first denial."
-                    event = Event("failed", said, level, result.code, result.denied, took)
-                    self.events.note(event)
-        read.end()
+                    self.events.note(Event("failed", said, level, result.code, result.denied, took))
+                self._paused_at, self._pause = self._clocks.now(), waiting.backoff(self._failures)
+        waiting.end(read.over)
 
     def _keep(self, copy: _Copy, after_refusal: bool) -> None:
         old = self._copy
@@ -408,12 +403,10 @@ class TokenSource:
             self._copy = replace(copy, token=Token.numbered(copy.token, self._versions))
             self._failures, self._refused_at = 0, None
         self._problem = self._denied_at = None
-        self._paused_at, self._pause = self._clocks.now(), waiting.backoff(self._failures)
 
     def _fail(self, problem: TokenUnavailable) -> None:
         self._problem, copy = problem, self._copy
         self._failures += 1
-        self._paused_at, self._pause = self._clocks.now(), waiting.backoff(self._failures)
         if problem.denied and copy is not None:
             self._denied_at = self._denied_at or self._clocks.now()
             self._copy = replace(copy, fresh_until=copy.read_at) if self._usable(copy) else None

@@ -24,7 +24,7 @@ from .events import Event
 from .shared_client import SAYS_NOTHING, AsyncSharedClient, Lease, SharedClient, SharedClients, is_refused
 from .token_source import TokenSource
 from .tokens import Token
-from .waiting import backoff, new_future, run
+from .waiting import backoff, end, new_future, run
 
 LASTED = 1.0  # seconds; a stream that ends sooner than that counts as one more failure
 FAILED_SUBSCRIPTIONS = 50  # after which a client is replaced: each takes up one of its 100 streams for good
@@ -194,7 +194,7 @@ class _Topics(SharedClients[Any]):
     async def _shut(self) -> None:
         await super()._shut()
         for pause in list(self._pauses):
-            pause.set_result(None)
+            end(pause)  # also if it is closed twice
         for stream in list(self._streams):
             if stream.lease.place[0] == os.getpid():
                 stream.subscription.unsubscribe()

@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, InvalidStateError, wait
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -91,6 +91,12 @@ def new_future() -> Future[None]:
     future: Future[None] = Future()
     future.set_running_or_notify_cancel()
     return future
+
+
+def end(future: Future[None]) -> None:
+    """Let those who wait for this future go on; it may have been ended before."""
+    with suppress(InvalidStateError):
+        future.set_result(None)
 
 
 def start_thread(work: Callable[[], None]) -> None:

@@ -778,9 +778,7 @@ def _shown(value: object) -> str:
 
 def _is_foreign(code: CodeType) -> bool:
     file = code.co_filename
-    if file.startswith(_OURS):
-        return True
-    return "site-packages" in file or file.startswith((_STDLIB, "<frozen"))
+    return "site-packages" in file or file.startswith((_OURS, _STDLIB, "<frozen"))
 
 
 # Faults and clocks
