@@ -75,7 +75,7 @@ lock: .venv/lab  ## pin the newest versions that pyproject.toml allows
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade \
 		pyproject.toml --group services -o requirements.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade \
-		--group ministack -o helpers/sandbox/requirements.txt
+		--group ministack -o sandbox/requirements.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade \
 		--group test -c requirements.txt -o tests/requirements.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade \
@@ -100,7 +100,7 @@ clean:  ## remove what was made, the environment included; a class's work, build
 	rm -rf .venv build/newest build/oldest build/slides build/lambda build/book* build/*.json dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache notebooks/.ipynb_checkpoints
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/lab: requirements.txt helpers/sandbox/requirements.txt pyproject.toml binder/overrides.json
+.venv/lab: requirements.txt sandbox/requirements.txt pyproject.toml binder/overrides.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "$(PYTHON) is older than Python 3.11: install a newer one and run: make $(MAKECMDGOALS) PYTHON=python3.14"; exit 1; }
 	@rm -rf .venv
@@ -109,7 +109,7 @@ clean:  ## remove what was made, the environment included; a class's work, build
 	@$(BIN)/python -m pip install -q --disable-pip-version-check uv
 	@$(UV) pip install -q $(WHEELS) --require-hashes -r requirements.txt || \
 		{ echo "$$($(PYTHON) -V) can't be set up. If a package above has no wheel for it yet, take another Python: make $(MAKECMDGOALS) PYTHON=python3.14. Or build that package, which may need a compiler: make $(MAKECMDGOALS) WHEELS="; exit 1; }
-	@$(UV) pip install -q $(WHEELS) --require-hashes --target .venv/ministack -r helpers/sandbox/requirements.txt
+	@$(UV) pip install -q $(WHEELS) --require-hashes --target .venv/ministack -r sandbox/requirements.txt
 	@$(UV) pip install -q --no-deps -e .
 	@$(LEAN)
 	@touch $@
@@ -137,7 +137,7 @@ clean:  ## remove what was made, the environment included; a class's work, build
 	@command -v npm >/dev/null || { echo "The hub's proxy is a Node.js program: install Node.js and npm"; exit 1; }
 	@$(UV) pip install -q --require-hashes -r workshop/hub/requirements.txt
 	@$(LEAN)
-	@$(BIN)/python -m compileall -q -j 0 helpers .venv/lib .venv/ministack || true
+	@$(BIN)/python -m compileall -q -j 0 drills exercises helpers momento_token sandbox .venv/lib .venv/ministack || true
 	@$(NPM) .venv/proxy $(PROXY)
 	@touch $@
 

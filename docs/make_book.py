@@ -18,8 +18,8 @@ from typing import Any
 
 import nbformat
 
+from drills.fault_lab import TROUBLES
 from helpers import pricing, widgets
-from helpers.experiments.fault_lab import TROUBLES
 
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s#]+)([^)\s]*\))")

@@ -16,7 +16,7 @@ from .display import duration
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .experiments.rotation_drill import Drill
+    from drills.rotation_drill import Drill
 
 # Middle tones: each has a contrast of at least 3 to 1 on white and on JupyterLab's dark grey alike.
 INK = "#7c7c7c"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import socket
@@ -15,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sandbox.distance import DISTANCES
+from sandbox.faults import FAULT_MESSAGE
+from sandbox.plain_file import MOMENTO_ADDRESS, at_address
+from sandbox.processes import Sandbox
+
 from .display import Note, PlainError, masked
-from .sandbox import Sandbox
-from .sandbox.distance import DISTANCES
-from .sandbox.faults import FAULT_MESSAGE
 
 if TYPE_CHECKING:
     from momento import CredentialProvider
@@ -35,9 +36,6 @@ _SERVICE_ENDPOINT = "AWS_ENDPOINT_URL_SECRETS_MANAGER"  # the one name of these 
 _AWS_ENDPOINTS = (_SERVICE_ENDPOINT, "AWS_ENDPOINT_URL_SECRETSMANAGER", "AWS_ENDPOINT_URL")
 # Tell our own endpoint from one that the learner has set, and remember that for a second `connect()`.
 _OURS, _THEIRS = "TUTORIAL_SANDBOX_URL", "TUTORIAL_AWS_ENDPOINT"
-# Where Momento listens if not at its endpoint: `host:port`, without TLS. For plain files that run beside a kernel, and
-# for trying live mode without Momento.
-MOMENTO_ADDRESS = "TUTORIAL_MOMENTO_ADDRESS"
 _HOST_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 AWS_ENGINES = ("moto", "ministack")
@@ -245,7 +243,7 @@ class Cloud:
     def add_distance(self, name: str) -> Note:
         """Sandbox only: let calls take as long as if both services were so far away, until this is called again.
 
-        `name` is a row of `helpers.sandbox.distance.DISTANCES`. Each call takes a round trip longer, the first one of a
+        `name` is a row of `sandbox.distance.DISTANCES`. Each call takes a round trip longer, the first one of a
         connection more. Clearing faults doesn't change it.
         """
         sandbox = self._need_sandbox("Adding a distance")
@@ -311,20 +309,12 @@ def kind_of(token: object) -> Kind:
     return kind
 
 
-def at_address(provider: CredentialProvider, address: str) -> CredentialProvider:
-    """The same credentials, for a Momento that listens at `host:port` without TLS."""
-    host, port = address.split(":")
-    return dataclasses.replace(
-        provider, control_endpoint=host, cache_endpoint=host, token_endpoint=host, port=int(port)
-    )
-
-
 def connect(aws_engine: str = "moto") -> Cloud:
     """Connect this kernel to the sandbox, or with TUTORIAL_CLOUD=live to the real AWS and the real Momento.
 
     After it, `boto3.client("secretsmanager")` needs no arguments. A second call returns the same connection while it is
     alive. `aws_engine` is what plays AWS in the sandbox: "moto", or "ministack", which decides by IAM policies.
-    Raises `CloudError` or `helpers.sandbox.SandboxError`, each with one sentence that names cause and fix.
+    Raises `CloudError` or `sandbox.SandboxError`, each with one sentence that names cause and fix.
     """
     global _current
     mode = chosen_mode()

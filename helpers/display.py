@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from sandbox import PlainError as PlainError
+
 _THIN = "\N{NARROW NO-BREAK SPACE}"  # only measured durations have it before the unit: the sanitizer file knows it
-
-
-class PlainError(Exception):
-    """An error whose message is one sentence with cause and fix. A notebook shows that sentence and no traceback.
-
-    As `momento_token.PlainError`, which would import the SDKs: a cold start is measured in a process that has not.
-    """
-
-    def _render_traceback_(self) -> list[str]:  # IPython calls it
-        return [f"✗ {self}"]
 
 
 def duration(seconds: float) -> str:

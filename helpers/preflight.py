@@ -8,9 +8,10 @@ from importlib.metadata import PackageNotFoundError, requires, version
 
 from packaging.requirements import Requirement
 
+from sandbox import ministack
+
 from .cloud import CloudError, chosen_mode
 from .display import Table, checklist
-from .sandbox import ministack
 
 PROJECT = "momento-secrets-tutorial"
 _INSTALL = "run `make lab` again; in an editor, choose the Python of `.venv`"

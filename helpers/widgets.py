@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from typing import Any
@@ -12,7 +12,6 @@ from IPython.display import display
 
 from .charts import cost_lines
 from .display import Note, Table, dollars
-from .experiments.fault_lab import TROUBLES, Outcome
 from .pricing import (
     MONTH,
     NO_CACHE,
@@ -238,12 +237,12 @@ def _in_words(naive: Fleet) -> str:
     )
 
 
-def lab_panel(outcomes: Mapping[str, Mapping[str, Outcome]]) -> Panel:
+def lab_panel(failures: Sequence[Any], outcomes: Mapping[str, Mapping[str, Any]]) -> Panel:
     """A slider over the troubles of the fault lab: what each way did in this run, what is right, and why.
 
     No drop-down menu: in a notebook JupyterLab takes its arrow keys and moves to another cell.
     """
-    troubles = {trouble.title: trouble for trouble in TROUBLES}
+    troubles = {trouble.title: trouble for trouble in failures}
 
     def draw(title: str) -> str:
         trouble = troubles[title]

@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 from nbval.plugin import IPyNbCell, IPyNbFile
 
-from helpers.exercises.learner_record import EXERCISES
+from exercises.learner_record import EXERCISES
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 WRONG_ANSWERS = Path(__file__).parent / "wrong_answers"

@@ -9,7 +9,7 @@ from names import SECRET_NAME
 
 from helpers import cloud as cloud_module
 from helpers.cloud import Cloud, connect
-from helpers.sandbox import Sandbox
+from sandbox.processes import Sandbox
 
 
 @pytest.fixture(autouse=True)

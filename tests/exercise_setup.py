@@ -21,7 +21,7 @@ from momento import CacheClient, Configurations, TopicClient, TopicConfiguration
 from momento.errors import MomentoErrorCode
 
 from helpers import pricing
-from helpers.experiments.contest import Result
+from drills.contest import Result
 from helpers.pricing import Fleet
 from momento_token import SharedClient, TokenError, TokenSource, check
 

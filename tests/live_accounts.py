@@ -10,7 +10,7 @@ import pytest
 from between import Between
 
 from helpers import cloud as cloud_module
-from helpers.sandbox import Sandbox
+from sandbox.processes import Sandbox
 
 
 @pytest.fixture(scope="session")

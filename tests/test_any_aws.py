@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.sandbox import Sandbox
+from sandbox.processes import Sandbox
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = [

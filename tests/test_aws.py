@@ -17,7 +17,7 @@ from botocore.exceptions import (
 from moto import mock_aws
 from names import SECRET_NAME
 
-from helpers.sandbox import Sandbox
+from sandbox.processes import Sandbox
 
 NO_RETRY = Config(retries={"total_max_attempts": 1})
 
@@ -197,7 +197,7 @@ def test_one_sandbox_does_not_know_the_credentials_of_another(cloud):
 
 
 def test_moto_still_needs_the_mend():
-    """When this fails, moto has caught up: delete `_let_defaults_follow_the_label` in helpers/sandbox/aws.py, and this."""
+    """When this fails, moto has caught up: delete `_let_defaults_follow_the_label` in sandbox/aws.py, and this."""
     with mock_aws():
         client = boto3.client("secretsmanager", region_name="us-west-2", endpoint_url=None)
         old = client.create_secret(Name="s", SecretString="old")["VersionId"]

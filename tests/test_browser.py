@@ -30,10 +30,10 @@ PANELS = [
     """from helpers.pricing import Fleet
 from helpers.widgets import cost_panel, forgotten_panel
 display(cost_panel(), forgotten_panel(Fleet()))""",
-    """from helpers.experiments.fault_lab import TROUBLES, Outcome
+    """from drills.fault_lab import TROUBLES, Outcome
 from helpers.widgets import lab_panel
 outcomes = {trouble.title: {"a way": Outcome("works", "works")} for trouble in TROUBLES}
-lab_panel(outcomes)""",
+lab_panel(TROUBLES, outcomes)""",
 ]
 TABS = ".lm-DockPanel .lm-TabBar-tabLabel"
 # What is open, which is in front, and how their kernels are.
@@ -59,7 +59,7 @@ pytestmark = [
 def lab(tmp_path_factory) -> Iterator[str]:
     """The address of a JupyterLab on a copy of the project, opened as `make lab` opens it."""
     folder, home = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("home")
-    for part in ("notebooks", "helpers", "binder"):
+    for part in ("notebooks", "drills", "exercises", "helpers", "sandbox", "binder"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     panels = new_notebook(cells=list(map(new_code_cell, PANELS)), metadata={"kernelspec": kernel})
@@ -243,7 +243,7 @@ def chart_follows(page: Page) -> Iterator[None]:
 
 def lab_panel_by_keyboard(page: Page) -> None:
     """Move on to the second trouble: the table follows."""
-    page.go_to_cell_with("lab_panel(outcomes)")
+    page.go_to_cell_with("lab_panel(TROUBLES, outcomes)")
     page.tab.locator(".jupyter-widgets .noUi-handle").last.focus()
     page.tab.keyboard.press("ArrowRight")
     page.tab.wait_for_selector(".jupyter-widgets >> text=A timeout says nothing about the token.")

@@ -16,10 +16,10 @@ from names import SECRET_NAME
 
 from helpers import cloud as cloud_module
 from helpers.cloud import ApiKey, CloudError, connect
-from helpers.sandbox import Sandbox
-from helpers.sandbox.distance import DISTANCES
-from helpers.sandbox.faults import Faults
 from momento_token import TokenError
+from sandbox.distance import DISTANCES
+from sandbox.faults import Faults
+from sandbox.processes import Sandbox
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import boto3
 from names import SECRET_NAME
 
-from helpers.experiments.contest import (
+from drills.contest import (
     OUTAGE,
     Way,
     after_failures,

@@ -22,8 +22,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from names import SECRET_NAME
 
 from helpers.cloud import connect
-from helpers.sandbox import Sandbox
-from helpers.sandbox.ministack import FOLDER
+from sandbox.ministack import FOLDER
+from sandbox.processes import Sandbox
 
 pytestmark = pytest.mark.slow
 

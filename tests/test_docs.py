@@ -20,8 +20,8 @@ from momento import CredentialProvider
 from names import SECRET_NAME
 from sdk_example import example
 
-from helpers.cloud import at_address
 from helpers.pricing import AWS_LIBRARY, MONTH, WAYS, Fleet, break_even, throttled_from
+from sandbox.plain_file import at_address
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs/ten_minutes.md").read_text(encoding="utf-8")

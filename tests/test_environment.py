@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = [
     "requirements.txt",
-    "helpers/sandbox/requirements.txt",
+    "sandbox/requirements.txt",
     "tests/requirements.txt",
     "docs/requirements.txt",
 ]
@@ -61,7 +61,7 @@ def test_ministack_does_not_hold_back_the_learners_sdk():
     assert "ministack" not in locked(LOCK)
     (pinned,) = Requirement("botocore>=1.44.5").specifier
     assert pinned.contains(locked(LOCK)["botocore"])
-    assert "ministack" in locked((ROOT / "helpers/sandbox/requirements.txt").read_text())
+    assert "ministack" in locked((ROOT / "sandbox/requirements.txt").read_text())
 
 
 @pytest.mark.parametrize("lock", ["tests/requirements.txt", "docs/requirements.txt"])
@@ -168,7 +168,7 @@ def test_the_weekly_run_tries_the_newest_and_the_oldest():
 @pytest.mark.skipif(os.name == "nt", reason="there is no make")
 def test_a_python_that_is_too_old_is_told_which_will_do_and_nothing_is_removed(tmp_path):
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for name in ("requirements.txt", "helpers/sandbox/requirements.txt", "pyproject.toml"):
+    for name in ("requirements.txt", "sandbox/requirements.txt", "pyproject.toml"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "binder").mkdir()

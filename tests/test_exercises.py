@@ -30,11 +30,11 @@ from answers import (
 )
 from names import SECRET_NAME
 
+from drills import learner_code, service_trials
+from drills.learner_code import secrets_now
+from exercises import go_live, reveal, survive_failures
+from exercises.learner_record import EXERCISES
 from helpers.cloud import Cloud, connect
-from helpers.exercises import go_live, reveal, survive_failures
-from helpers.exercises.learner_record import EXERCISES
-from helpers.experiments import learner_code, service_trials
-from helpers.experiments.learner_code import secrets_now
 
 CELLS: dict[str, Exercise] = {}
 for path in sorted(NOTEBOOKS.glob("*.ipynb")):

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from names import SECRET_NAME
 
-from helpers.cloud import CloudError
-from helpers.experiments.fresh_process import invoke_lambda, run_file
+from sandbox.processes import SandboxError, invoke_lambda, run_file
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 ENVIRONMENT = {"SECRET_NAME": SECRET_NAME, "CACHE_NAME": "tutorial"}
@@ -31,12 +30,16 @@ def test_the_lambda_files_serve_and_read_the_secret_as_often_as_said(cloud, file
 def test_the_lambda_files_know_nothing_of_the_sandbox():
     """Of ours they import the pattern alone, which `make lambda` packs beside them."""
     for file in NOTEBOOKS.glob("*.py"):
-        imported = re.findall(r"^\s*(?:from|import) (helpers[\w.]*)", file.read_text(), re.M)
+        imported = re.findall(
+            r"^\s*(?:from|import) ((?:drills|exercises|helpers|sandbox)[\w.]*)",
+            file.read_text(),
+            re.M,
+        )
         assert not imported, file.name
 
 
 def test_a_cold_start_is_measured_from_before_the_sdks_are_imported():
-    code = "import sys, helpers.experiments.fresh_process; print({'boto3', 'momento'} & {*sys.modules})"
+    code = "import sys, sandbox.plain_file; print({'boto3', 'momento'} & {*sys.modules})"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout == "set()\n"
 
@@ -45,13 +48,13 @@ def test_a_file_that_fails_is_named_with_its_last_words(cloud, tmp_path, monkeyp
     monkeypatch.setenv("FORCE_COLOR", "1")  # as in a kernel; from 3.13 on Python would obey
     broken = tmp_path / "broken.py"
     broken.write_text("raise ValueError('no such thing')")
-    with pytest.raises(CloudError, match=r"broken.py failed \(ValueError: no such thing\)"):
+    with pytest.raises(SandboxError, match=r"broken.py failed \(ValueError: no such thing\)"):
         run_file(cloud, str(broken))
 
 
 def test_a_token_that_is_refused_fails_without_being_shown(cloud):
     cloud.revoke_api_key(cloud.api_key)
-    with pytest.raises(CloudError, match="Momento answered AUTHENTICATION_ERROR") as caught:
+    with pytest.raises(SandboxError, match="Momento answered AUTHENTICATION_ERROR") as caught:
         invoke_lambda(
             cloud, str(NOTEBOOKS / "lambda_handler.py"), [{"user": "user-1"}], **ENVIRONMENT
         )

@@ -20,10 +20,10 @@ from live_accounts import calls_since
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from exercises import check_service, check_timeouts
 from helpers.cloud import TAGS, connect
-from helpers.exercises import check_service, check_timeouts
-from helpers.live.resources import RECORD, Record, Resources
 from helpers.pricing import API_CALL
+from helpers.resources import RECORD, Record, Resources
 
 pytestmark = pytest.mark.slow
 

@@ -69,7 +69,7 @@ import boto3
 from datetime import timedelta
 from botocore.exceptions import ClientError
 from momento import CacheClient, Configurations
-from helpers.cloud import at_address
+from sandbox.plain_file import at_address
 try:
     boto3.client("secretsmanager", endpoint_url="{aws}").get_secret_value(SecretId="s")
 except ClientError as error:
@@ -495,7 +495,7 @@ def test_the_teacher_sees_who_is_stuck_and_helps(place, tab):
         page.screenshot(path=ROOT / "build" / "board.png")
 
     # a hand goes up while the teacher looks, and down when they helped
-    place.cell(SECOND, "from helpers.exercises import raise_hand\nraise_hand()")
+    place.cell(SECOND, "from exercises import raise_hand\nraise_hand()")
     hand = page.locator(f"tr.hand[data-name={SECOND}]")
     hand.wait_for()
     hand.locator("button[data-what=helped]").click()

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("jupyterhub", reason="the hub is not installed: `make test` does it")
 import board
 
-from helpers.exercises import learner_record
+from exercises import learner_record
 
 NOW = 1_795_000_000.0
 

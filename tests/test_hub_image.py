@@ -35,7 +35,7 @@ WANTED = [
     "binder/postBuild",
     "notebooks/00_start_here.ipynb",
     "helpers/cloud.py",
-    "helpers/sandbox/requirements.txt",
+    "sandbox/requirements.txt",
     "pyproject.toml",
     "workshop/hub/kubernetes/give.py",
 ]
@@ -50,7 +50,16 @@ def context(folder: Path, monkeypatch) -> set[str]:
 
 
 def test_the_image_holds_the_project_and_nothing_of_a_class(tmp_path, monkeypatch):
-    for part in ("binder", "helpers", "notebooks", "workshop", "tests"):
+    for part in (
+        "binder",
+        "drills",
+        "exercises",
+        "helpers",
+        "notebooks",
+        "sandbox",
+        "workshop",
+        "tests",
+    ):
         shutil.copytree(ROOT / part, tmp_path / part, symlinks=True)
     for file in ("pyproject.toml", "environment.yml", ".dockerignore", "README.md"):
         shutil.copy(ROOT / file, tmp_path / file)

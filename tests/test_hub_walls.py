@@ -47,7 +47,7 @@ def test_the_walls_do_not_stand_on_ground_that_everybody_can_change(monkeypatch)
         with pytest.raises(walls.WallError, match="chmod o-w"):
             walls.check(open_to_all / "class")
         project = place.folder / "project"
-        for part in ("helpers", "momento_token", "notebooks", "workshop", ".venv/share/jupyter"):
+        for part in (*walls.ROOMS, "notebooks", "workshop", ".venv/share/jupyter"):
             (project / part).mkdir(parents=True)
         monkeypatch.setattr(walls, "ROOT", project)
         walls.check(place.folder)

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from names import SECRET_NAME
 
-from helpers.experiments.fresh_process import run_file
+from sandbox.processes import run_file
 
 pytestmark = [pytest.mark.slow, pytest.mark.own_sandbox]
 

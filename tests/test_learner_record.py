@@ -9,8 +9,8 @@ import nbformat
 import pytest
 from test_notebooks import NOTEBOOKS, texts
 
-from helpers.exercises import check_ttl, learner_record
-from helpers.exercises.learner_record import (
+from exercises import check_ttl, learner_record
+from exercises.learner_record import (
     EXERCISES,
     forget_progress,
     note_attempt,

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from live_accounts import calls_since
 
-from helpers.cloud import connect
-from helpers.live.account import (
+from helpers.account import (
     CURES,
     check_live,
     cost_table,
@@ -22,6 +21,7 @@ from helpers.live.account import (
     is_aws,
     policy_to_paste,
 )
+from helpers.cloud import connect
 
 
 def missing(cloud) -> str:
@@ -71,7 +71,7 @@ def test_expired_credentials(accounts):
 def test_no_permission(accounts, operation):
     cloud = connect()
     accounts.ask("add_fault", service="aws", operation=operation, error="AccessDeniedException")
-    assert "give it the policy that helpers.live.policy_to_paste() prints" in missing(cloud)
+    assert "give it the policy that helpers.account.policy_to_paste() prints" in missing(cloud)
 
 
 def test_a_wrong_region(accounts, monkeypatch):

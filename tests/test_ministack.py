@@ -18,9 +18,9 @@ from environment_file import pins
 from names import SECRET_NAME
 from packaging.requirements import Requirement
 
+from exercises import check_policy
 from helpers.cloud import CloudError, connect
-from helpers.exercises import check_policy
-from helpers.sandbox.ministack import FOLDER, LOCK
+from sandbox.ministack import FOLDER, LOCK
 
 NO_RETRY = Config(retries={"total_max_attempts": 1})
 
@@ -125,7 +125,7 @@ def test_without_it_a_sentence_says_what_to_install(tmp_path, interrupted):
     code = (
         f"import sys; sys.prefix = {str(tmp_path)!r}; "
         "sys.argv[1:] = ['--aws-engine', 'ministack']; "
-        "from helpers.sandbox.__main__ import main; main()"
+        "from sandbox.__main__ import main; main()"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True
@@ -139,9 +139,9 @@ def test_without_it_a_sentence_says_what_to_install(tmp_path, interrupted):
 
 ITS_OWN = """
 import sys
-import helpers.sandbox.__main__
-from helpers.sandbox.faults import Faults
-from helpers.sandbox.ministack import FOLDER, MiniStackServer
+import sandbox.__main__
+from sandbox.faults import Faults
+from sandbox.ministack import FOLDER, MiniStackServer
 MiniStackServer(Faults(), "key")
 import botocore, yaml
 strangers = {"boto3", "moto"} & set(sys.modules)

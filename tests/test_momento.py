@@ -26,8 +26,8 @@ from momento_wire_types import cacheclient_pb2_grpc as cache_grpc
 from momento_wire_types import cachepubsub_pb2 as topic_pb
 from momento_wire_types import cachepubsub_pb2_grpc as topic_grpc
 
-from helpers.sandbox.faults import Faults
-from helpers.sandbox.momento import HEARTBEAT_SECONDS
+from sandbox.faults import Faults
+from sandbox.momento import HEARTBEAT_SECONDS
 
 CACHE = "tutorial"
 LISTEN = TopicConfigurations.Default.v1().with_client_timeout(timedelta(minutes=1))
@@ -243,7 +243,7 @@ def test_the_sandbox_counts_connections(cloud, client, topics):
 
 def test_a_port_that_comes_back_is_another_connection(monkeypatch):
     faults, now = Faults(), [0.0]
-    monkeypatch.setattr("helpers.sandbox.faults.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("sandbox.faults.time.monotonic", lambda: now[0])
     calls = [("a", 0, True), ("a", 0.1, False), ("a", 0.2, True), ("a", 60, False), ("a", 62, True)]
     counts = []
     for peer, now[0], of_a_new_client in calls:

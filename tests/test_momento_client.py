@@ -167,7 +167,7 @@ def new_client(token):  # the sandbox is no public endpoint
 momento = MomentoClient(os.environ["SECRET"], new_client)
 print(type(momento.call(lambda client: client.set("tutorial", "key", "value"))).__name__)
 print(momento.call(lambda client: client.get("tutorial", "key")).value_string)
-print(sorted(it for it in sys.modules if it.split(".")[0] in ("helpers", "momento_token", "moto")))
+print(sorted(it for it in sys.modules if it.split(".")[0] in ("helpers", "momento_token", "moto", "sandbox")))
 """
 
 

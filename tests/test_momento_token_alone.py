@@ -33,7 +33,7 @@ secrets = FakeSecretsManager()
 clients = SharedClient(TokenSource("any-name", lambda: secrets), Client)
 token: str = clients.call(lambda client: client.token)
 print(token == secrets.value, sorted(
-    name for name in sys.modules if name.split(".")[0] in ("helpers", "moto", "IPython", "opentelemetry")))
+    name for name in sys.modules if name.split(".")[0] in ("helpers", "sandbox", "moto", "IPython", "opentelemetry")))
 """
 
 

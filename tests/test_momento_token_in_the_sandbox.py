@@ -32,7 +32,6 @@ from momento.errors import MomentoErrorCode
 from momento.responses import CacheIncrement, CacheSet, TopicPublish
 from names import SECRET_NAME
 
-from helpers.sandbox.api_keys import new_api_key
 from helpers.timing import OVERLAP, at_once
 from momento_token import (
     AsyncSharedClient,
@@ -44,6 +43,7 @@ from momento_token import (
     is_refused,
 )
 from momento_token.topics import AsyncSharedTopicClient, SharedTopicClient
+from sandbox.api_keys import new_api_key
 
 pytestmark = [
     pytest.mark.slow,
@@ -261,7 +261,7 @@ RUNS = """
 import asyncio, os, sys
 from datetime import timedelta
 from momento import CacheClientAsync, Configurations, CredentialProvider
-from helpers.cloud import at_address
+from sandbox.plain_file import at_address
 from momento_token import AsyncSharedClient, TokenSource
 
 def new_client(token):
@@ -322,7 +322,7 @@ SERVICE = """
 import os
 from datetime import timedelta
 from momento import CacheClient, Configurations, CredentialProvider
-from helpers.cloud import at_address
+from sandbox.plain_file import at_address
 from momento_token import SharedClient, TokenSource
 
 def new_client(token):

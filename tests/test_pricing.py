@@ -12,7 +12,7 @@ from aws_secretsmanager_caching import SecretCache, SecretCacheConfig
 from cachetools import TTLCache, cached
 from names import SECRET_NAME
 
-from helpers.experiments.replay import library_clock
+from drills.replay import library_clock
 from helpers.pricing import (
     AWS_LIBRARY,
     FIXED_TTL,

@@ -15,12 +15,12 @@ import pytest
 from live_accounts import calls_since
 from momento import CacheClient, Configurations
 
+from helpers import resources as module
+from helpers.account import ON_EVERYTHING, ON_OUR_SECRETS, policy_to_paste
 from helpers.cloud import TAGS, CloudError, connect
-from helpers.live import resources as module
-from helpers.live.account import ON_EVERYTHING, ON_OUR_SECRETS, policy_to_paste
-from helpers.live.resources import LAG, MARK, Record, Resources
-from helpers.sandbox import Sandbox
+from helpers.resources import LAG, MARK, Record, Resources
 from momento_token import SharedClient, TokenSource
+from sandbox.processes import Sandbox
 
 pytestmark = pytest.mark.slow
 
@@ -300,7 +300,7 @@ def killed_at(event: str, record) -> None:
 import os, boto3
 from pathlib import Path
 from helpers.cloud import connect
-from helpers.live.resources import Resources
+from helpers.resources import Resources
 
 resources = Resources(connect(), True, Path({str(record)!r}))
 resources._client.meta.events.register("{event}.secrets-manager.CreateSecret", lambda **_: os._exit(9))

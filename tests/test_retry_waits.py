@@ -15,8 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 from botocore.retries.standard import ExponentialBackoff
 from names import SECRET_NAME
 
-from helpers.exercises import check_timeouts
-from helpers.experiments.retry_waits import longest_waits
+from drills.retry_waits import longest_waits
+from exercises import check_timeouts
 
 CONNECT, READ = 0.4, 0.6
 RETRIES = [

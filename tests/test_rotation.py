@@ -21,7 +21,7 @@ from momento import CacheClient, Configurations
 from names import SECRET_NAME
 
 from helpers.cloud import CloudError
-from helpers.sandbox import Sandbox, SandboxError
+from sandbox.processes import Sandbox, SandboxError
 
 pytestmark = pytest.mark.slow
 

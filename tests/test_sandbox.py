@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
-from helpers.sandbox import Sandbox, SandboxError
+from sandbox.processes import Sandbox, SandboxError
 
-ALONE = [sys.executable, "-P", "-m", "helpers.sandbox"]
+ALONE = [sys.executable, "-P", "-m", "sandbox"]
 
 
 def wait_until_gone(pid: int, seconds: float) -> bool:
@@ -49,7 +49,7 @@ def test_an_api_key_from_the_command_line_is_accepted(kind):
     from momento import CacheClient, Configurations, CredentialProvider
     from momento.responses import ListCaches
 
-    from helpers.sandbox.api_keys import header_value, new_api_key
+    from sandbox.api_keys import header_value, new_api_key
 
     key = new_api_key(kind) if kind in ("v2", "v1") else "plain-word"
     sandbox = Sandbox("--api-key", key).wait_until_ready()
@@ -77,7 +77,7 @@ def test_it_listens_on_the_loopback_address_only():
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL on Windows")
 def test_a_killed_parent_leaves_no_process_behind():
-    code = "from helpers.sandbox import Sandbox; import time; print(Sandbox().wait_until_ready().pid, flush=True); time.sleep(60)"
+    code = "from sandbox.processes import Sandbox; import time; print(Sandbox().wait_until_ready().pid, flush=True); time.sleep(60)"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     child = int(parent.stdout.readline())
     parent.send_signal(signal.SIGKILL)
@@ -128,7 +128,7 @@ def test_a_python_without_the_packages_gets_a_sentence(tmp_path):
     """`-S` leaves site-packages out, so this Python has nothing but the project's own folder."""
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     done = subprocess.run(
-        [sys.executable, "-S", "-m", "helpers.sandbox"], cwd=root, capture_output=True, text=True
+        [sys.executable, "-S", "-m", "sandbox"], cwd=root, capture_output=True, text=True
     )
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

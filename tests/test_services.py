@@ -20,10 +20,11 @@ import psutil
 import pytest
 from names import SECRET_NAME
 
-from helpers.cloud import Cloud, CloudError
-from helpers.exercises import check_workers, put_it_in_a_service
-from helpers.experiments.fresh_process import MOVED_CLOCK, Server
-from helpers.experiments.other_ways import Clock
+from drills.other_ways import Clock
+from exercises import check_workers, put_it_in_a_service
+from helpers.cloud import Cloud
+from sandbox.plain_file import MOVED_CLOCK
+from sandbox.processes import SandboxError, Server
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks" / "services"
 ENVIRONMENT = {"SECRET_NAME": SECRET_NAME, "CACHE_NAME": "tutorial"}
@@ -47,7 +48,11 @@ def _processes(server: Server) -> list[psutil.Process]:
 def test_the_files_know_nothing_of_the_sandbox():
     """Of ours they import the pattern, and each other."""
     for file in FOLDER.glob("*.py"):
-        imported = re.findall(r"^\s*(?:from|import) (helpers[\w.]*)", file.read_text(), re.M)
+        imported = re.findall(
+            r"^\s*(?:from|import) ((?:drills|exercises|helpers|sandbox)[\w.]*)",
+            file.read_text(),
+            re.M,
+        )
         assert not imported, file.name
 
 
@@ -112,7 +117,7 @@ def test_a_server_that_does_not_start_is_told_with_its_last_words(tmp_path, serv
     (tmp_path / "broken.py").write_text(server)
     broken = Server(NOWHERE, "broken", folder=tmp_path)
     broken.patience = patience
-    with pytest.raises(CloudError, match="broken " + said):
+    with pytest.raises(SandboxError, match="broken " + said):
         with broken:
             pass
     assert not _lives(broken.leash)
@@ -130,7 +135,7 @@ KERNEL = """
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from helpers.experiments.fresh_process import Server
+from sandbox.processes import Server
 with Server(SimpleNamespace(momento_address=None), "stubborn", folder=Path({folder!r})) as server:
     print(server.leash, flush=True)
     time.sleep(60)

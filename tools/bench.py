@@ -32,10 +32,10 @@ from jupyter_client import BlockingKernelClient
 from lab_server import lab_server
 from momento import CacheClient, Configurations
 
+from drills.contest import Way, calls_when_cold, reads_across_expiry
+from drills.rotation_drill import run_drill
 from helpers.cloud import Cloud, connect
 from helpers.display import Table
-from helpers.experiments.contest import Way, calls_when_cold, reads_across_expiry
-from helpers.experiments.rotation_drill import run_drill
 from helpers.ledger import is_error
 from helpers.timing import THREADS, Read, at_once, latencies, percentile
 from momento_token import Event, SharedClient, TokenSource, TokenUnavailable

@@ -24,11 +24,11 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 import momento_token
+from helpers.account import check_live, cost_table, dollars_at_most, policy_to_paste
 from helpers.cloud import Cloud, connect
 from helpers.display import PlainError
 from helpers.ledger import Page
-from helpers.live.account import check_live, cost_table, dollars_at_most, policy_to_paste
-from helpers.live.resources import RECORD, Removal, Resources
+from helpers.resources import RECORD, Removal, Resources
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = ROOT / "notebooks" / "11_go_live.ipynb"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import boto3
 from facts import Aws
 
-from helpers.sandbox import Sandbox
+from sandbox.processes import Sandbox
 
 ENGINES = {"moto": "moto, in the sandbox", "ministack": "MiniStack"}
 LIVE = "TUTORIAL_CONTRACT"  # "live": on your own account too, with boto3's normal credentials

@@ -16,7 +16,7 @@ client.create_secret(Name=EXERCISE_SECRET, SecretBinary=received.encode())
 client.create_secret(Name=EXERCISE_SECRET, SecretString=received.strip()[1:60])
 
 # %% Momento answers AUTHENTICATION_ERROR
-from helpers.sandbox.api_keys import new_api_key
+from sandbox.api_keys import new_api_key
 
 client.create_secret(Name=EXERCISE_SECRET, SecretString=new_api_key(), Tags=TAGS)
 

@@ -27,7 +27,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 from tornado.web import Application, HTTPError, RequestHandler, authenticated
 
 HERE = Path(__file__).resolve().parent
-RECORD = HERE.parents[1] / "helpers" / "exercises" / "learner_record.py"
+RECORD = HERE.parents[1] / "exercises" / "learner_record.py"
 PREFIX = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/")
 MOST_BYTES = 200_000  # of a progress file: some 2,000 checks
 PLACE = Place.from_environment()
@@ -35,7 +35,7 @@ HELPED = PLACE.hub / "helped.json"
 
 
 def exercises() -> dict[str, tuple[str, str]]:
-    """EXERCISES of helpers/exercises/learner_record.py; importing it would load all that the notebooks import."""
+    """EXERCISES of exercises/learner_record.py; importing it would load all that the notebooks import."""
     for part in ast.parse(RECORD.read_text(encoding="utf-8")).body:
         if isinstance(part, ast.Assign) and part.targets[0].id == "EXERCISES":  # type: ignore[attr-defined]
             return ast.literal_eval(part.value)

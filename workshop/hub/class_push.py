@@ -23,8 +23,7 @@ from class_place import NAME, Place
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
     "notebooks",
-    "helpers",
-    "momento_token",
+    *walls.ROOMS,
 )  # helpers to be read; what is imported is the installed one
 WORKSPACES = ROOT / ".venv" / "workspaces"
 SOLUTION = re.compile(r"<details>\s*<summary>Solution</summary>.*?</details>", re.S)

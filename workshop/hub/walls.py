@@ -21,6 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("drills", "exercises", "helpers", "momento_token", "sandbox")
 MEMORY = (
     2 * 1024**3
 )  # bytes: of one process, and where there are control groups of all of a learner's together
@@ -186,7 +187,7 @@ def check(folder: Path) -> None:
         raise WallError(
             "Root can put up walls between learners on Linux only, where there is `useradd`: start the hub as another user."
         )
-    for needed in (ROOT / ".venv", ROOT / "helpers", ROOT / "momento_token", folder):
+    for needed in (ROOT / ".venv", *(ROOT / room for room in ROOMS), folder):
         for part in (needed, *needed.parents):
             mode = part.stat().st_mode
             if not mode & stat.S_IXOTH:
@@ -196,9 +197,7 @@ def check(folder: Path) -> None:
                 )
             if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
                 raise WallError(f"Every account can write {part}: run `chmod o-w {part}`.")
-    places = [
-        ROOT / part for part in ("helpers", "momento_token", "notebooks", "workshop", ".venv")
-    ]
+    places = [ROOT / part for part in (*ROOMS, "notebooks", "workshop", ".venv")]
     looks = [
         "(",
         "-type",

@@ -1,0 +1,89 @@
+"""A drill: Momento traffic from many threads while the token is rotated, and what came of every operation.
+
+Rotations are tied to the operations done, not to the clock, so a slow machine drills the same as a fast one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from helpers.cloud import Cloud
+from helpers.ledger import is_error
+
+THREADS = 32
+OPERATIONS = 3_200
+ROTATIONS = 10
+MESSAGES = 200
+
+
+@dataclass
+class Drill:
+    """What happened. Times in seconds since the start."""
+
+    name: str
+    finished: list[tuple[float, bool]] = field(default_factory=list)  # when, and did it succeed
+    rotations: list[float] = field(default_factory=list)
+    refused: int = 0  # attempts that the SDK saw refused, those that were then done again included
+    reads: int = 0  # of the secret, by the traffic and by the rotations
+
+    @property
+    def failed(self) -> int:
+        """Operations whose failure reached the caller."""
+        return sum(not succeeded for _, succeeded in self.finished)
+
+
+def run_drill(
+    cloud: Cloud,
+    name: str,
+    operate: Callable[[int], object],
+    publish: Callable[[int], object],
+    rotate: Callable[[], None],
+    step: Callable[[str], None] = lambda text: None,
+) -> Drill:
+    """Do the operations from 32 threads, publish the messages from another, and rotate ten times meanwhile.
+
+    `operate` and `publish` take a number and answer as Momento does; an exception and an answer with an error code are
+    failures. `step` gets a line of progress after each rotation.
+    """
+    drill, started = Drill(name), time.perf_counter()
+
+    def do(number: int) -> None:
+        succeeded = _succeeds(operate, number)
+        drill.finished.append((time.perf_counter() - started, succeeded))
+
+    def wait_for(share: float) -> None:
+        while len(drill.finished) < share * OPERATIONS:
+            time.sleep(0.002)
+
+    def publish_all() -> None:
+        for number in range(MESSAGES):
+            wait_for(number / MESSAGES)
+            _succeeds(publish, number)
+
+    publisher = threading.Thread(target=publish_all)
+    with cloud.ledger.page(name) as page, ThreadPoolExecutor(THREADS) as pool:
+        publisher.start()
+        for number in range(OPERATIONS):
+            pool.submit(do, number)
+        for rotation in range(1, ROTATIONS + 1):
+            wait_for(rotation / (ROTATIONS + 1))
+            drill.rotations.append(time.perf_counter() - started)
+            rotate()
+            step(
+                f"rotation {rotation}: {len(drill.finished):,} operations, {drill.failed:,} failed"
+            )
+    publisher.join()
+    drill.refused = page.count(service="Momento", outcome="UNAUTHENTICATED")
+    drill.reads = page.count("GetSecretValue")
+    return drill
+
+
+def _succeeds(operation: Callable[[int], object], number: int) -> bool:
+    try:
+        return not is_error(operation(number))
+    except Exception:
+        return False

@@ -1,0 +1,195 @@
+"""Run a plain Python file in a fresh process that is connected as this kernel is.
+
+Such a file is what one deploys, so it knows nothing of the sandbox: it calls `CredentialProvider.from_api_key_v2`. In
+the child that one method is pointed at the local Momento before the file runs; AWS comes from the environment.
+
+A `Server` is such a child that goes on until its `with` block ends, or the kernel does in whatever way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import queue
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+import time
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from momento import CredentialProvider
+
+
+MOVED_CLOCK = "TUTORIAL_CLOCK"  # a file: by so many seconds time is ahead of the real one
+MOVED_LIBRARY = "TUTORIAL_CLOCK_OF_LIBRARY"  # if set, time is so for AWS's caching library, too
+INITIALIZATION = "AWS_LAMBDA_INITIALIZATION_TYPE"
+PAUSE = 0.05  # seconds between two invocations
+CLOSING_SECONDS = (
+    2  # gRPC closes a connection a moment after its client is closed, and later on a busy machine
+)
+
+
+# Where Momento listens if not at its endpoint: `host:port`, without TLS. For plain files that run beside a kernel, and
+# for trying live mode without Momento.
+MOMENTO_ADDRESS = "TUTORIAL_MOMENTO_ADDRESS"
+
+
+class Invocations(NamedTuple):
+    """What a Lambda handler did: seconds to import boto3 and momento and to load its file, seconds of each invocation,
+    and what each returned."""
+
+    init: float
+    seconds: list[float]
+    answers: list[Any]
+
+
+def at_address(provider: CredentialProvider, address: str) -> CredentialProvider:
+    """The same credentials, for a Momento that listens at `host:port` without TLS."""
+    host, port = address.split(":")
+    return dataclasses.replace(
+        provider, control_endpoint=host, cache_endpoint=host, token_endpoint=host, port=int(port)
+    )
+
+
+def _use_the_sandbox(address: str) -> None:
+    from momento import CredentialProvider
+
+    original = CredentialProvider.from_api_key_v2
+    CredentialProvider.from_api_key_v2 = staticmethod(  # type: ignore[method-assign, assignment]
+        lambda key, endpoint: at_address(original(key, endpoint), address)
+    )
+
+
+def _invoke(file: str, events: list[dict], started: float) -> Invocations:
+    handler = runpy.run_path(file)["handler"]
+    init = time.perf_counter() - started
+    seconds, answers = [], []
+    for event in events:
+        before = _connections()
+        started = time.perf_counter()
+        answers.append(handler(event, None))
+        seconds.append(time.perf_counter() - started)
+        time.sleep(PAUSE)
+        end = time.monotonic() + CLOSING_SECONDS
+        while _connections() > before and time.monotonic() < end:  # else the next client shares it
+            time.sleep(PAUSE)
+    return Invocations(init, seconds, answers)
+
+
+def _connections() -> int:
+    """How many connections this process has to the local Momento."""
+    import psutil
+
+    port = int(os.environ.get(MOMENTO_ADDRESS, ":0").rpartition(":")[2])
+    mine = psutil.Process().net_connections("tcp")
+    return sum(one.raddr.port == port for one in mine if one.raddr and one.status == "ESTABLISHED")
+
+
+def _serve(file: str) -> None:
+    """Call the `handler` of `file` for each event on standard input, a line of JSON each, and answer as Lambda does."""
+    answers, sys.stdout = sys.stdout, sys.stderr  # what the file prints is its log
+    events: queue.Queue[str] = queue.Queue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            events.put(line)
+        os._exit(0)  # nobody is left to answer, whatever the handler does
+
+    threading.Thread(target=read, daemon=True).start()
+    hooks = _play_snapshots() if os.environ.get(INITIALIZATION) == "snap-start" else []
+    handler = runpy.run_path(file)["handler"]
+    for hook in hooks:
+        hook()
+    while True:
+        try:
+            answer = json.dumps({"result": handler(json.loads(events.get()), None)})
+        except Exception as error:
+            answer = json.dumps({"errorType": type(error).__name__, "errorMessage": str(error)})
+        print(answer, file=answers, flush=True)
+
+
+def _move_the_clock(file: str) -> None:
+    """Let the wall clock of this process be what the file says, so that hours pass in seconds."""
+    from datetime import UTC, datetime, tzinfo
+
+    started = time.time()
+    time.time = lambda: started + float(Path(file).read_text())
+    if MOVED_LIBRARY not in os.environ:
+        return  # it takes half a second to import
+    from aws_secretsmanager_caching.cache import items
+
+    class Moved(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.fromtimestamp(time.time(), tz or UTC)
+
+    items.datetime = Moved  # AWS's caching library has no argument for a clock
+
+
+def _play_snapshots() -> list[Callable[[], object]]:
+    """Stand in for Lambda's package `snapshot_restore_py`: the hooks that the file registers, in the order of their run.
+
+    What is between them, freezing the process and restoring copies of it, is not played.
+    """
+    hooks: list[Callable[[], object]] = []
+    stand_in: Any = types.ModuleType("snapshot_restore_py")
+    stand_in.register_before_snapshot = lambda hook: hooks.insert(0, hook)
+    stand_in.register_after_restore = hooks.append
+    sys.modules["snapshot_restore_py"] = stand_in
+    return hooks
+
+
+def _hold_leash(command: list[str]) -> None:
+    """Run the command beside us. When it ends, or our input does, kill our process group, ourselves included."""
+    signal.signal(signal.SIGTERM, lambda *_: _kill_group())
+    server = subprocess.Popen(
+        [sys.executable, "-P", "-m", "sandbox.plain_file", "module", *command],
+        stdin=subprocess.DEVNULL,
+    )
+
+    def end_with_it() -> None:
+        server.wait()
+        _kill_group()
+
+    threading.Thread(target=end_with_it, daemon=True).start()
+    sys.stdin.read()
+    _kill_group()
+
+
+def _kill_group() -> None:
+    if hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+def main() -> None:
+    kind, file, *rest = sys.argv[1:]
+    if kind == "leash":
+        return _hold_leash([file, *rest])
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    started = time.perf_counter()  # nothing is imported yet that a cold start has to import
+    if address := os.environ.get(MOMENTO_ADDRESS):
+        _use_the_sandbox(address)
+    if clock := os.environ.get(MOVED_CLOCK):
+        _move_the_clock(clock)
+    if kind == "lambda":
+        print(json.dumps(_invoke(file, json.loads(rest[0]), started)._asdict()))
+    elif kind == "serve":
+        _serve(file)
+    elif kind == "module":
+        sys.argv = [file, *rest]
+        runpy.run_module(file, run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = [file, *rest]
+        runpy.run_path(file, run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,250 @@
+"""The sandbox: local stand-ins for Secrets Manager and Momento, in one child process.
+
+`Sandbox()` starts the child and speaks to it through its standard input and output, one JSON object per line.
+Closing that input, or losing the parent in whatever way, ends the child.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from . import PlainError, plain_file
+from .plain_file import MOMENTO_ADDRESS, Invocations
+
+# A full classroom on one machine starts slowly; an idle machine needs about one second.
+START_SECONDS = 60
+
+
+class SandboxError(PlainError):
+    """The sandbox can't do what was asked. The message is one sentence that names the cause and the fix."""
+
+
+class Connected(Protocol):
+    """What a child needs to know of its parent's connection: where Momento listens, if not at its endpoint."""
+
+    @property
+    def momento_address(self) -> str | None: ...
+
+
+class Sandbox:
+    """A running sandbox, seen from its parent.
+
+    Attributes `aws` (URL), `aws_access_key`, `momento` (`host:port`), `api_key`, `momento_endpoint`, `caches` and `pid` are those that
+    `python -m sandbox` prints. Raises `SandboxError` if the child does not come up.
+    """
+
+    def __init__(self, *arguments: str) -> None:
+        self._lock = threading.Lock()
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        # -P keeps the notebook's folder off the child's path: a learner's `queue.py` there must not break it.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "sandbox", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            encoding="utf-8",
+            env=_child_environment(),
+            # a group of its own: "Interrupt Kernel" must not reach it, nor Jupyter wait for it when the kernel ends
+            start_new_session=True,
+        )
+        self._replies: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read_replies, name="sandbox replies", daemon=True).start()
+
+    def wait_until_ready(self) -> Sandbox:
+        """Block until both endpoints serve. Separate from the start, so that the parent can import meanwhile."""
+        ready = self._reply(START_SECONDS)
+        self.aws: str = ready["aws"]
+        self.aws_access_key: str = ready["aws_access_key"]
+        self.momento: str = ready["momento"]
+        self.api_key: str = ready["api_key"]
+        self.momento_endpoint: str = ready["momento_endpoint"]
+        self.caches: list[str] = ready["caches"]
+        self.pid: int = ready["pid"]
+        return self
+
+    def ask(self, command: str, **arguments: Any) -> Any:
+        """Send one command through the control door and return its result.
+
+        Commands are the methods of `sandbox.__main__.Door`. Raises `SandboxError` for an unknown command,
+        wrong arguments, or a child that has ended.
+        """
+        with self._lock:
+            try:
+                print(
+                    json.dumps({"do": command, **arguments}), file=self._process.stdin, flush=True
+                )
+            except (OSError, ValueError):
+                raise SandboxError(self._why_it_ended()) from None
+            reply = self._reply(START_SECONDS)
+        if "error" in reply:
+            raise SandboxError(reply["error"])
+        return reply["result"]
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """End the child and wait for it."""
+        if self._process.stdin and not self._process.stdin.closed:
+            try:
+                self._process.stdin.close()
+            except OSError:
+                pass  # the child is gone already
+        self._process.wait(timeout=10)
+        self._errors.close()
+
+    def _read_replies(self) -> None:
+        assert self._process.stdout  # it is a pipe
+        for line in self._process.stdout:
+            self._replies.put(line)
+        self._replies.put("")
+
+    def _reply(self, seconds: float) -> dict[str, Any]:
+        try:
+            line = self._replies.get(timeout=seconds)
+        except queue.Empty:
+            self._process.kill()
+            raise SandboxError(
+                f"The sandbox gave no answer within {seconds} s: close other programs or kernels, then restart this kernel."
+            ) from None
+        if not line:
+            raise SandboxError(self._why_it_ended())
+        return json.loads(line)
+
+    def _why_it_ended(self) -> str:
+        code = self._process.wait(timeout=10)
+        self._errors.seek(0)
+        said = self._errors.read().strip().splitlines()
+        cause = said[-1] if said else f"exit code {code}, nothing said"
+        return f"The sandbox has ended ({cause}): restart the kernel, and if it ends again run `make clean` and `make lab`."
+
+
+def _child_environment() -> dict[str, str]:
+    """The parent's environment without anything that could steer the child's own AWS library."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))
+    }
+
+
+def invoke_lambda(
+    cloud: Connected, file: str, events: list[dict], **environment: str
+) -> Invocations:
+    """Load `file` in a fresh process and call its `handler(event, context)` for each event, as Lambda does.
+
+    The first invocation is a cold start, the others are warm. Raises `SandboxError` if the file or the handler fails.
+    """
+    return Invocations(**json.loads(_run(cloud, ["lambda", file, json.dumps(events)], environment)))
+
+
+def run_file(cloud: Connected, file: str, *arguments: str, **environment: str) -> str:
+    """Run `file` in a fresh process and return what it printed. Raises `SandboxError` if it fails."""
+    return _run(cloud, ["file", file, *arguments], environment)
+
+
+class Server:
+    """A server as `python -m MODULE …` starts it, in a process group of its own. Not for Windows.
+
+    It chooses its port and says which: uvicorn, gunicorn and waitress all do. `address` is its URL, `started` the seconds
+    until it took requests; after `patience` seconds without, it is given up. When the block ends, its group is killed. So
+    it is when the kernel ends: a process between the two, `leash`, waits for its input to close.
+    """
+
+    # In the words of the three; an address alone may be another one, such as that of the local AWS in a log.
+    STARTED = re.compile(r"(?:running on|Listening at:|Serving on) (http://127\.0\.0\.1:\d+)")
+
+    patience = 60.0
+
+    def __init__(self, cloud: Connected, *command: str, folder: Path, **environment: str) -> None:
+        self._command, self._folder = command, folder
+        self._environment = _environment_of(cloud, environment)
+
+    def __enter__(self) -> Self:
+        self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        begun = time.perf_counter()
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                plain_file.__name__,
+                "leash",
+                *self._command,
+            ],
+            cwd=self._folder,
+            env={**self._environment, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(self._folder)},
+            stdin=subprocess.PIPE,
+            stdout=self._said,
+            stderr=self._said,
+            start_new_session=True,  # "Interrupt Kernel" must not reach it
+        )
+        try:
+            while not (found := self.STARTED.search(self.said)):
+                if self._process.poll() is not None:
+                    raise SandboxError(self._why_not("does not serve"))
+                if time.perf_counter() > begun + self.patience:
+                    raise SandboxError(
+                        self._why_not(f"takes no requests within {self.patience:g} s")
+                    )
+                time.sleep(0.01)
+        except BaseException:
+            self.__exit__()
+            raise
+        self.address, self.started = found[1], time.perf_counter() - begun
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        assert self._process.stdin is not None  # it is a pipe
+        self._process.stdin.close()
+        self._process.wait()
+        self._said.close()
+
+    @property
+    def leash(self) -> int:
+        """The id of the process that holds the leash; the server is its child."""
+        return self._process.pid
+
+    @property
+    def said(self) -> str:
+        """What it has printed and logged so far."""
+        self._said.flush()
+        return os.pread(self._said.fileno(), 1 << 20, 0).decode(errors="replace")
+
+    def _why_not(self, seen: str) -> str:
+        last = (self.said.strip().splitlines() or ["it said nothing"])[-1]
+        return f"{self._command[0]} {seen} ({last}): correct it and run this cell again."
+
+
+def _environment_of(cloud: Connected, environment: dict[str, str]) -> dict[str, str]:
+    # From 3.13 on Python colours a traceback wherever FORCE_COLOR is set, as it is in a kernel.
+    inherited = {**os.environ, "PYTHON_COLORS": "0", **environment}
+    if cloud.momento_address:
+        inherited[MOMENTO_ADDRESS] = cloud.momento_address
+    return inherited
+
+
+def _run(cloud: Connected, arguments: list[str], environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", plain_file.__name__, *arguments],
+        env=_environment_of(cloud, environment),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise SandboxError(
+            f"{Path(arguments[1]).name} failed ({last}): correct it and run this cell again."
+        )
+    return done.stdout
