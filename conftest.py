@@ -40,10 +40,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Generator:
     from nbval.plugin import IPyNbFile
 
     collectors = yield
-    return [
-        Notebook.from_parent(parent, path=file_path) if isinstance(one, IPyNbFile) else one
-        for one in collectors
-    ]
+    return [Notebook.from_parent(parent, path=file_path) if isinstance(one, IPyNbFile) else one for one in collectors]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

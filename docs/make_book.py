@@ -25,9 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s#]+)([^)\s]*\))")
 CODE = re.compile(r"(^```.*?^```$)", re.M | re.S)
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".tf": "terraform", ".j2": "jinja"}
-REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
-    "urls"
-]["Repository"]
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
 
 
 def binder(notebook: str) -> str:
@@ -82,9 +80,7 @@ class Book:
             if (ROOT / path).is_dir():
                 target = target.rstrip("/") + "/index.md"
             elif target.endswith(".ipynb"):
-                end = (
-                    end.lower()
-                )  # JupyterLab's name of a heading keeps its capitals, the book's doesn't
+                end = end.lower()  # JupyterLab's name of a heading keeps its capitals, the book's doesn't
             elif not target.endswith(".md"):
                 target += ".md"
             return start + target + end
@@ -104,9 +100,7 @@ class Book:
             elif re.search(r"^forgotten_panel\(", cell.source, re.M):
                 cells.append(said(f"Its sliders work where a kernel runs: {on_binder(path)}."))
             if "exercise" in cell.metadata.get("tags", []):
-                cells.append(
-                    said(f"Your answer is checked where a kernel runs: {on_binder(path)}.")
-                )
+                cells.append(said(f"Your answer is checked where a kernel runs: {on_binder(path)}."))
             cells.append(cell)
         cells[1:1] = [said(f"You read what a run printed. To run it yourself, {on_binder(path)}.")]
         notebook.cells = cells
@@ -199,8 +193,7 @@ def lab_data(notebook: nbformat.NotebookNode) -> list[dict[str, Any]]:
             "right": trouble.right,
             "why": trouble.why,
             "ways": [
-                [way, text[2:], text.startswith("✓")]
-                for way, text in zip(ways, recorded[trouble.title], strict=True)
+                [way, text[2:], text.startswith("✓")] for way, text in zip(ways, recorded[trouble.title], strict=True)
             ],
         }
         for trouble in TROUBLES
@@ -216,8 +209,7 @@ def contents() -> str:
         elif notebook := re.match(r"- \[.*?\]\((.*?)\.ipynb\)", line):
             parts[-1][1].append(entry(notebook[1]))
     return "".join(
-        f"\n```{{toctree}}\n:hidden:\n:caption: {part}\n\n" + "\n".join(entries) + "\n```\n"
-        for part, entries in parts
+        f"\n```{{toctree}}\n:hidden:\n:caption: {part}\n\n" + "\n".join(entries) + "\n```\n" for part, entries in parts
     )
 
 

@@ -21,9 +21,7 @@ def example() -> str:
     _, _, text = CLIENT.read_text(encoding="utf-8").split('"""', 2)
     imports, code = re.split(r"\n\n(?=# boto3 would)", text.strip())
     body = re.sub(r"\n{3,}", "\n\n", code) + "\n" + USE
-    function = "def example_API_retrieveAuthTokenFromSecretsManager():\n" + textwrap.indent(
-        body, "    "
-    )
+    function = "def example_API_retrieveAuthTokenFromSecretsManager():\n" + textwrap.indent(body, "    ")
     return f"{imports}\n\n\n{function}\n\n# end example\n"
 
 

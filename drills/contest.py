@@ -98,8 +98,7 @@ def waited_at_expiry(cloud: Cloud, ways: Iterable[Way], ttl: int) -> dict[str, i
         with ThreadPoolExecutor(READERS * len(reads)) as pool:
             end = time.perf_counter() + ttl + 2 * OVERLAP + 0.2
             jobs = {
-                name: [pool.submit(_meets_a_wait, read, end) for _ in range(READERS)]
-                for name, read in reads.items()
+                name: [pool.submit(_meets_a_wait, read, end) for _ in range(READERS)] for name, read in reads.items()
             }
             return {name: sum(job.result() for job in waits) for name, waits in jobs.items()}
     finally:
@@ -118,9 +117,7 @@ def _meets_a_wait(read: Read, end: float) -> bool:
         time.sleep(0.002)
 
 
-def after_failures(
-    cloud: Cloud, ways: Sequence[Way], ttl: int, errors: Sequence[str]
-) -> dict[tuple[str, str], str]:
+def after_failures(cloud: Cloud, ways: Sequence[Way], ttl: int, errors: Sequence[str]) -> dict[tuple[str, str], str]:
     """What a read gives when its copy has expired and Secrets Manager answers with an error code, by way and code."""
     readers = {(way.name, error): way.make(ttl) for way in ways for error in errors}
     for read in readers.values():
@@ -130,9 +127,7 @@ def after_failures(
     for error in errors:
         cloud.add_fault("aws", error=error, message="set in the sandbox")
         try:
-            outcomes |= {
-                key: _outcome(cloud, read) for key, read in readers.items() if key[1] == error
-            }
+            outcomes |= {key: _outcome(cloud, read) for key, read in readers.items() if key[1] == error}
         finally:
             cloud.clear_faults()
     return outcomes
@@ -155,12 +150,7 @@ def extra_megabytes(package: str) -> float:
     if not package:
         return 0.0
     names = _closure(package) - _closure(BASE)
-    files = [
-        Path(file.locate())
-        for name in names
-        for file in distribution(name).files or []
-        if file.suffix != ".pyc"
-    ]
+    files = [Path(file.locate()) for name in names for file in distribution(name).files or [] if file.suffix != ".pyc"]
     return sum(path.stat().st_size for path in files if path.is_file()) / 1e6
 
 
@@ -177,11 +167,7 @@ def _closure(package: str) -> set[str]:
             continue
         found.add(name)
         needs = map(Requirement, lines)
-        waiting += [
-            need.name
-            for need in needs
-            if need.marker is None or need.marker.evaluate({"extra": ""})
-        ]
+        waiting += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
     return found
 
 
@@ -205,9 +191,7 @@ def contest(
     outcomes = after_failures(cloud, ways, ttl, (OUTAGE, DENIED))
     for way in ways:
         results[way.name].on_error = outcomes[way.name, OUTAGE]
-        results[way.name].on_revocation = (
-            "seen" if outcomes[way.name, DENIED] == "raises" else "not seen"
-        )
+        results[way.name].on_revocation = "seen" if outcomes[way.name, DENIED] == "raises" else "not seen"
     return list(results.values())
 
 

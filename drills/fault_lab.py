@@ -22,9 +22,7 @@ WORKS, OLD_COPY, REFUSED = "works", "old copy", "refused"
 SLOW, HANGS = 0.2, 3.0  # seconds that an answer takes longer
 
 Read = Callable[[], str]
-Happen = Callable[
-    [Cloud, Any, str], object
-]  # is given the cloud, boto3's client, and the secret's name
+Happen = Callable[[Cloud, Any, str], object]  # is given the cloud, boto3's client, and the secret's name
 
 
 class Trouble(NamedTuple):
@@ -41,9 +39,7 @@ class Outcome(NamedTuple):
     text: str
 
 
-def _fault(
-    operation: str = "*", service: str = "aws", *, delay: float = 0.0, error: str = ""
-) -> Happen:
+def _fault(operation: str = "*", service: str = "aws", *, delay: float = 0.0, error: str = "") -> Happen:
     return lambda cloud, client, name: cloud.add_fault(service, operation, delay=delay, error=error)
 
 
@@ -63,9 +59,7 @@ def _label_moved_back(cloud: Cloud, client: Any, name: str) -> None:
 
 
 TROUBLES = [
-    Trouble(
-        "a slow answer", _fault(delay=SLOW), WORKS, "It comes within the timeout: wait for it."
-    ),
+    Trouble("a slow answer", _fault(delay=SLOW), WORKS, "It comes within the timeout: wait for it."),
     Trouble("no answer", _fault(delay=HANGS), OLD_COPY, "A timeout says nothing about the token."),
     Trouble(
         "throttling",
@@ -117,17 +111,13 @@ TROUBLES = [
     ),
     Trouble(
         "deleted",
-        lambda cloud, client, name: client.delete_secret(
-            SecretId=name, ForceDeleteWithoutRecovery=True
-        ),
+        lambda cloud, client, name: client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True),
         REFUSED,
         "It was deleted on purpose, or by a mistake that should be noticed.",
     ),
     Trouble(
         "replaced by JSON",
-        lambda cloud, client, name: client.put_secret_value(
-            SecretId=name, SecretString='{"MOMENTO_API_KEY": "..."}'
-        ),
+        lambda cloud, client, name: client.put_secret_value(SecretId=name, SecretString='{"MOMENTO_API_KEY": "..."}'),
         OLD_COPY,
         "A slip in the console: the last good token still works, so use it and report what is wrong.",
     ),
@@ -175,11 +165,7 @@ def run_lab(
     try:
         for name in names.values():
             _store(cloud, client, name)
-        readers = {
-            (trouble, way): make(name)
-            for trouble, name in names.items()
-            for way, make in ways.items()
-        }
+        readers = {(trouble, way): make(name) for trouble, name in names.items() for way, make in ways.items()}
         copies = {key: read() for key, read in readers.items()}
         time.sleep(ttl + 0.05)
         outcomes = {}
@@ -190,8 +176,7 @@ def run_lab(
             cloud.clear_faults()
             value = None if trouble.right == REFUSED else _value(client, name)
             outcomes[trouble.title] = {
-                way: _judged(attempt, copies[trouble, way], value)
-                for way, attempt in attempts.items()
+                way: _judged(attempt, copies[trouble, way], value) for way, attempt in attempts.items()
             }
         return outcomes
     finally:
@@ -231,9 +216,7 @@ def lab_table(outcomes: Mapping[str, Mapping[str, Outcome]]) -> Table:
         )
         for trouble in TROUBLES
     ]
-    rows.append(
-        ("right, of all", *[f"{right_ones(outcomes, way)} of {len(rows)}" for way in ways], "")
-    )
+    rows.append(("right, of all", *[f"{right_ones(outcomes, way)} of {len(rows)}" for way in ways], ""))
     return Table(("Trouble", *ways, "Right is"), rows, "The fault lab, in this run")
 
 

@@ -49,9 +49,7 @@ class Run:
     @property
     def what_was_raised(self) -> str:
         """The same, with the message where Python itself wrote it: a name that is not defined, for example."""
-        if not isinstance(
-            self.error, (NameError, AttributeError, TypeError, LookupError, ImportError)
-        ):
+        if not isinstance(self.error, (NameError, AttributeError, TypeError, LookupError, ImportError)):
             return self.raised
         return f"{self.raised}: {KEY.sub('<hidden>', str(self.error))[:120]}"
 
@@ -152,9 +150,7 @@ class _Job:
             for _ in range(50):  # it may catch a few
                 if self.done or self.thread.ident is None:
                     return
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(self.thread.ident), ctypes.py_object(Stopped)
-                )
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident), ctypes.py_object(Stopped))
                 self.thread.join(0.1)
 
         threading.Thread(target=insist, daemon=True).start()
@@ -162,9 +158,7 @@ class _Job:
 
 # The ways for a process to end itself. They are closed to a learner's threads, and while one is waited for to all that
 # began meanwhile: it may have started them.
-_RUNNING: list[
-    frozenset[int]
-] = []  # for each call that is waited for, the threads that were there before
+_RUNNING: list[frozenset[int]] = []  # for each call that is waited for, the threads that were there before
 _LOCAL = threading.local()
 _REAL: dict[str, Any] = {}
 _PID = os.getpid()

@@ -125,9 +125,7 @@ class Driver:
         described = self._client.describe_secret(SecretId=self._secret_name)
         if "AWSCURRENT" in described["VersionIdsToStages"].get(self._version, ()):
             return
-        answer = self._client.get_secret_value(
-            SecretId=self._secret_name, VersionStage="AWSCURRENT"
-        )
+        answer = self._client.get_secret_value(SecretId=self._secret_name, VersionStage="AWSCURRENT")
         written = self._file.with_suffix(".new")
         written.write_text(answer["SecretString"])
         os.replace(written, self._file)
@@ -225,9 +223,7 @@ class Running:
             )["SecretString"]
         if way == LIBRARY:
             own[MOVED_LIBRARY] = "yes"
-        server = Server(
-            self._cloud, "visits_by_other_ways", folder=self._folder, **self._shared, **own
-        )
+        server = Server(self._cloud, "visits_by_other_ways", folder=self._folder, **self._shared, **own)
         return self._stack.enter_context(server).address
 
     def _serves(self, way: str) -> bool:
@@ -279,17 +275,13 @@ def ways_table(outcomes: list[Outcome]) -> Table:
             outcome.hits,
             _span(outcome.longest),
             _cure(outcome),
-            "goes on"
-            if outcome.stopped_after is None
-            else f"stops within {_span(outcome.stopped_after)}",
+            "goes on" if outcome.stopped_after is None else f"stops within {_span(outcome.stopped_after)}",
             outcome.calls * FLEET,
             outcome.needs,
         )
         for outcome in outcomes
     ]
-    return Table(
-        columns, rows, f"{ROTATIONS} rotations, 65 minutes apart; each old token revoked at once"
-    )
+    return Table(columns, rows, f"{ROTATIONS} rotations, 65 minutes apart; each old token revoked at once")
 
 
 def _cure(outcome: Outcome) -> str:

@@ -73,9 +73,7 @@ def run_drill(
             wait_for(rotation / (ROTATIONS + 1))
             drill.rotations.append(time.perf_counter() - started)
             rotate()
-            step(
-                f"rotation {rotation}: {len(drill.finished):,} operations, {drill.failed:,} failed"
-            )
+            step(f"rotation {rotation}: {len(drill.finished):,} operations, {drill.failed:,} failed")
     publisher.join()
     drill.refused = page.count(service="Momento", outcome="UNAUTHENTICATED")
     drill.reads = page.count("GetSecretValue")

@@ -194,9 +194,7 @@ def served(
         alone = httpx.Limits(max_keepalive_connections=0)
         with (
             Server(cloud, *command, folder=folder, **environment) as server,
-            httpx.Client(
-                base_url=server.address, limits=alone, timeout=20, trust_env=False
-            ) as http,
+            httpx.Client(base_url=server.address, limits=alone, timeout=20, trust_env=False) as http,
         ):
 
             def ask(number: int) -> Answer:
@@ -229,7 +227,5 @@ def invoked(cloud: Cloud, name: str, file: str, **environment: str) -> Iterator[
         return Answer("FunctionError" not in client.invoke(FunctionName=function, Payload=event), 1)
 
     if not ask(0).succeeded:
-        raise CloudError(
-            f"{file} fails at its first invocation: run it in a cell of its own to see why."
-        )
+        raise CloudError(f"{file} fails at its first invocation: run it in a cell of its own to see why.")
     yield Target(name, ask, 1, time.perf_counter() - begun, *before)

@@ -218,9 +218,7 @@ class Running:
         else:
             self.object = self._finished(make(ttl=ttl), bench)
         if inspect.iscoroutinefunction(getattr(self.object, "serve", None)) and not self._loop:
-            self.object = self._in_loop(
-                bench, lambda: make(ttl=ttl)
-            )  # its clients belong to the loop
+            self.object = self._in_loop(bench, lambda: make(ttl=ttl))  # its clients belong to the loop
         if not callable(getattr(self.object, "serve", None)):
             if not callable(self.object):
                 raise Fault("it has no `serve`", "Give it a method `serve(self, user)`.")
@@ -337,9 +335,7 @@ def _serves_in_a_child(service: Running, user: str) -> bool:
 
 def _in_a_child(work: Callable[[], bool]) -> bool:
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # this process has threads, and is forked on purpose
+        warnings.simplefilter("ignore", DeprecationWarning)  # this process has threads, and is forked on purpose
         child = os.fork()
     if not child:
         good = False
@@ -369,9 +365,9 @@ def _log(bench: Bench) -> None:
             shown += _while_it_runs(lambda: bench.serves(service))
         _none_failed([bench.serves(service)], 1)
         shown += _errors_of(bench)
-    ours = boto3.client("secretsmanager").get_secret_value(
-        SecretId=bench.secret_name, VersionStage="AWSCURRENT"
-    )["SecretString"]
+    ours = boto3.client("secretsmanager").get_secret_value(SecretId=bench.secret_name, VersionStage="AWSCURRENT")[
+        "SecretString"
+    ]
     printed, logged, libraries = said
     if bench.prints_a_key or ours in printed:
         raise Fault("it prints the token", "Print that it was read, never what.")
@@ -842,9 +838,7 @@ def moved_clock() -> Iterator[Clock]:
             back()
 
 
-def _move_defaults(
-    function: FunctionType, instead: dict[Any, Any], put: Callable[..., None]
-) -> None:
+def _move_defaults(function: FunctionType, instead: dict[Any, Any], put: Callable[..., None]) -> None:
     real = tuple(instead)
     if function.__defaults__ and any(one in real for one in function.__defaults__ if callable(one)):
         put(function, "__defaults__", tuple(_instead(one, instead) for one in function.__defaults__))  # fmt: skip

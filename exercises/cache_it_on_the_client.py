@@ -129,9 +129,5 @@ def check_choice(results: Sequence[Result], answer: object) -> Check:
     return (
         f"{chosen.name}: one fetch for 32 threads, and it notices when the permission is taken away. "
         f"When the copy expires, {chosen.waited_at_expiry or 'none'} of 4 readers "
-        + (
-            "wait: that is its price."
-            if chosen.waited_at_expiry
-            else "waits; its price is code that you own."
-        )
+        + ("wait: that is its price." if chosen.waited_at_expiry else "waits; its price is code that you own.")
     )

@@ -149,9 +149,7 @@ def function_of(make: Callable[[], Any], name: str) -> Generator[Mistake, None, 
 
 
 @contextmanager
-def harmless(
-    cloud: Cloud, look: Callable[[], dict[str, Secret]] = secrets_now
-) -> Iterator[list[Mistake]]:
+def harmless(cloud: Cloud, look: Callable[[], dict[str, Secret]] = secrets_now) -> Iterator[list[Mistake]]:
     """Fills the list that it gives, when the block has ended, with the mistake of a code that should have only read."""
     found: list[Mistake] = []
     if cloud.mode != "sandbox":
@@ -268,9 +266,7 @@ def serve(
 
 
 @contextmanager
-def secrets(
-    tags: Mapping[str, list[dict[str, str]]], value: str = "nobody's business"
-) -> Iterator[None]:
+def secrets(tags: Mapping[str, list[dict[str, str]]], value: str = "nobody's business") -> Iterator[None]:
     """Secrets of these names, with these tags, for as long as the `with` block runs."""
     client = secrets_manager()
     for name, its in tags.items():
@@ -310,8 +306,6 @@ def is_text(value: object, text: str) -> bool:
 
 def refusal_of(cloud: Cloud, token: str) -> str | None:
     """The error code with which Momento refuses this token, or None if it accepts it."""
-    with CacheClient(
-        Configurations.Laptop.v1(), cloud.credentials_from(token), timedelta(minutes=1)
-    ) as client:
+    with CacheClient(Configurations.Laptop.v1(), cloud.credentials_from(token), timedelta(minutes=1)) as client:
         answer = client.list_caches()
     return answer.error_code.name if isinstance(answer, ListCaches.Error) else None

@@ -89,18 +89,14 @@ def note_attempt(exercise: str, solved: bool) -> None:
 def raise_hand(up: bool = True) -> Note:
     """Tell the teacher of a class on a hub that you need help, or with `up=False` that you no longer do."""
     if "JUPYTERHUB_USER" not in os.environ:
-        return Note(
-            "No teacher sees a hand here.", "It is for a class on a hub: ask the person beside you."
-        )
+        return Note("No teacher sees a hand here.", "It is for a class on a hub: ask the person beside you.")
     try:
         with progress_file().open("a", encoding="utf-8") as file:
             file.write(json.dumps({"hand": up, "at": time.time()}) + "\n")
     except OSError as error:
         return Note("Your hand did not move.", f"{error.strerror}: call out.", mood="bad")
     if up:
-        return Note(
-            "Your hand is up.", "The teacher sees it. To take it down: `raise_hand(False)`."
-        )
+        return Note("Your hand is up.", "The teacher sees it. To take it down: `raise_hand(False)`.")
     return Note("Your hand is down.", "`raise_hand()` raises it.", mood="good")
 
 

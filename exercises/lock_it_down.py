@@ -72,9 +72,7 @@ def check_policy(cloud: Cloud, policy: object, secret_name: str) -> Check:
             "An asterisk matches the rest of any name: write six question marks.",
         )
         yield (
-            _is_allowed(
-                client.update_secret, SecretId=secret_name, Description="read by the tutorial"
-            ),
+            _is_allowed(client.update_secret, SecretId=secret_name, Description="read by the tutorial"),
             f"{too_much} a change of the secret.",
             "Allow the two actions that a reader needs, by name.",
         )
@@ -96,9 +94,7 @@ def check_policy(cloud: Cloud, policy: object, secret_name: str) -> Check:
 READING = {"secretsmanager:getsecretvalue", "secretsmanager:describesecret"}
 
 
-def _more_requests(
-    identity: boto3.Session, secret_name: str
-) -> list[tuple[str, Callable[..., Any], dict[str, Any]]]:
+def _more_requests(identity: boto3.Session, secret_name: str) -> list[tuple[str, Callable[..., Any], dict[str, Any]]]:
     """Requests that a reader must not get through, in an order that does the least if one does."""
     secret, iam = identity.client("secretsmanager"), identity.client("iam")
     return [
@@ -188,9 +184,7 @@ def check_proof(
     for shown in IDENTITIES:
         run, counted = runs[shown.who]
         said = run.returned
-        yield from misbehaved(
-            run, f"For {shown.who} it", "A refusal is an answer: attempt() gives it as text."
-        )
+        yield from misbehaved(run, f"For {shown.who} it", "A refusal is an answer: attempt() gives it as text.")
         yield from unfinished(said, f"For {shown.who} it")
         yield (
             not isinstance(said, bool),
@@ -212,11 +206,7 @@ def check_proof(
 
 
 def _short(said: object) -> str:
-    return (
-        repr(said)
-        if said is None or type(said) in (str, int, float)
-        else f"a {type(said).__name__}"
-    )
+    return repr(said) if said is None or type(said) in (str, int, float) else f"a {type(said).__name__}"
 
 
 def _policy(shown: Stranger, arn: str, other: str) -> str:

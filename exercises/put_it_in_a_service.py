@@ -60,9 +60,7 @@ PLATFORMS = {
 
 
 @exercise("stale-workers")
-def check_workers(
-    cloud: Cloud, secret_name: str, folder: str, service: Callable[..., object]
-) -> Check:
+def check_workers(cloud: Cloud, secret_name: str, folder: str, service: Callable[..., object]) -> Check:
     """Do all four workers of gunicorn use the new token after a rotation, and without a failed request?
 
     `service(new_secrets_client, make_cache_client)` gives what serves a user, and what is called on POST /rotated.
@@ -152,10 +150,7 @@ def check_workers(
 def check_choices(outcomes: Sequence[Outcome], choices: Mapping[str, str]) -> Check:
     """Does the way chosen for each platform do what the platform needs, by the drill's own numbers?"""
     measured = {outcome.way: outcome for outcome in outcomes}
-    said = {
-        platform: choices.get(platform, "") if isinstance(choices, Mapping) else ""
-        for platform in PLATFORMS
-    }
+    said = {platform: choices.get(platform, "") if isinstance(choices, Mapping) else "" for platform in PLATFORMS}
     for platform, way in said.items():
         yield (
             way not in measured,

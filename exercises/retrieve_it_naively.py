@@ -20,12 +20,12 @@ from .common import (
 
 
 @exercise("one-read")
-def check_reads_per_request(
-    cloud: Cloud, secret_name: str, cache_name: str, handle: Callable[[str], object]
-) -> Check:
+def check_reads_per_request(cloud: Cloud, secret_name: str, cache_name: str, handle: Callable[[str], object]) -> Check:
     """Does `handle(user)` do its three Momento calls with one read of the secret for each request?"""
     counted = yield from serve(cloud, secret_name, cache_name, handle)
-    seen = f"{REQUESTS} requests made {counted_as(counted.reads, 'read')} of the secret and {3 * REQUESTS} Momento calls."
+    seen = (
+        f"{REQUESTS} requests made {counted_as(counted.reads, 'read')} of the secret and {3 * REQUESTS} Momento calls."
+    )
     yield (
         counted.reads == 0,
         seen,

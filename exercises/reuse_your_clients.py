@@ -19,9 +19,7 @@ MOST = 1_000  # subscriptions: ten channels, where two will do
 
 
 @exercise("three-clients")
-def check_one_client(
-    cloud: Cloud, secret_name: str, cache_name: str, handle: Callable[[str], object]
-) -> Check:
+def check_one_client(cloud: Cloud, secret_name: str, cache_name: str, handle: Callable[[str], object]) -> Check:
     """Does `handle(user)` serve all requests with one cache client, and one read of the secret?"""
     counted = yield from serve(cloud, secret_name, cache_name, handle)
     clients, reads = counted.clients, counted.reads
@@ -80,9 +78,7 @@ def check_listeners(credentials: CredentialProvider, cache_name: str, configurat
         "One channel carries a hundred streams: say how many you need.",
     )
     done = run_learner(_listen, configuration, credentials, cache_name)
-    yield from misbehaved(
-        done, "The client", "Try TopicClient(my_topics, credentials) in a cell of its own."
-    )
+    yield from misbehaved(done, "The client", "Try TopicClient(my_topics, credentials) in a cell of its own.")
     listening, heard = done.returned
     yield (
         listening < LISTENERS,
@@ -94,14 +90,10 @@ def check_listeners(credentials: CredentialProvider, cache_name: str, configurat
         f"The client took all {LISTENERS} subscriptions, and heard nothing of what was published.",
         "Change the timeout and the number of subscriptions only.",
     )
-    return (
-        f"One client took all {LISTENERS}, and listens for {deadline / timedelta(hours=1):g} hours."
-    )
+    return f"One client took all {LISTENERS}, and listens for {deadline / timedelta(hours=1):g} hours."
 
 
-def _listen(
-    configuration: TopicConfiguration, credentials: CredentialProvider, cache_name: str
-) -> tuple[int, bool]:
+def _listen(configuration: TopicConfiguration, credentials: CredentialProvider, cache_name: str) -> tuple[int, bool]:
     """How many subscriptions a client with this configuration takes, and whether the last one hears a message."""
     with TopicClient(configuration, credentials) as client:
         topics = [f"exercise-{number}" for number in range(LISTENERS)]

@@ -135,9 +135,7 @@ class Served(NamedTuple):
         return sum(map(is_error, self.answers))
 
 
-def _served(
-    cloud: Cloud, secret_name: str, cache_name: str, serve: Callable[[str], object]
-) -> Served:
+def _served(cloud: Cloud, secret_name: str, cache_name: str, serve: Callable[[str], object]) -> Served:
     """Send some requests of users who have been here before, which only Momento knows."""
     users = {f"user-{uuid4()}": randint(100, 999) for _ in range(REQUESTS)}
     with momento(cloud, secret_name) as client:

@@ -166,9 +166,7 @@ def _may_read(session: Any) -> None:
 def _has_key(cloud: Cloud) -> None:
     kind = kind_of(cloud.api_key.strip())
     if kind.endpoint and cloud.momento_endpoint not in kind.endpoint:
-        raise TokenError(
-            "The API key belongs to another endpoint than MOMENTO_ENDPOINT: copy both from one place."
-        )
+        raise TokenError("The API key belongs to another endpoint than MOMENTO_ENDPOINT: copy both from one place.")
 
 
 def _reaches_momento(cloud: Cloud) -> None:
@@ -189,9 +187,7 @@ def _momento_accepts(cloud: Cloud) -> None:
         answer = client.list_caches()
     if hasattr(answer, "error_code"):
         code = answer.error_code.name
-        raise CloudError(
-            CURES.get(code, f"Momento answered {code}: look it up in its documentation")
-        )
+        raise CloudError(CURES.get(code, f"Momento answered {code}: look it up in its documentation"))
 
 
 CURES = {

@@ -66,9 +66,7 @@ def new_figure(columns: int = 1, height: float = 2.6):
     return figure, axes
 
 
-def bars_side_by_side(
-    panels: Mapping[str, Mapping[str, float]], texts: Mapping[str, Callable[[float], str]]
-) -> Chart:
+def bars_side_by_side(panels: Mapping[str, Mapping[str, float]], texts: Mapping[str, Callable[[float], str]]) -> Chart:
     """Horizontal bars with the same rows in every panel.
 
     `panels` maps a title, with its unit, to the value of each row; `texts` maps it to how a value is written.
@@ -111,14 +109,10 @@ def stacked_bars(rows: Mapping[str, Mapping[str, float]], title: str) -> Chart:
     for colour, part in zip(COLOURS, parts, strict=False):
         widths = [values[part] * 1e3 for values in rows.values()]
         axis.barh(list(rows), widths, left=list(left.values()), color=colour, label=part)
-        left = {
-            row: start + width for (row, start), width in zip(left.items(), widths, strict=True)
-        }
+        left = {row: start + width for (row, start), width in zip(left.items(), widths, strict=True)}
     for number, (row, end) in enumerate(left.items()):
         total = duration(sum(rows[row].values()))
-        axis.annotate(
-            total, (end, number), (6, -4), textcoords="offset points", color=INK, fontweight="bold"
-        )
+        axis.annotate(total, (end, number), (6, -4), textcoords="offset points", color=INK, fontweight="bold")
     axis.invert_yaxis()
     axis.margins(x=0.12)
     axis.set_xlabel("milliseconds")
@@ -186,9 +180,7 @@ def cost_lines(
 ) -> Chart:
     """Dollars per month over requests per second, both logarithmic; `here` marks the chosen rate."""
     figure, (axis,) = new_figure(height=3.6)
-    for colour, dashes, (name, points) in zip(
-        COLOURS, ("-", "-", (0, (2, 2))), curves.items(), strict=False
-    ):
+    for colour, dashes, (name, points) in zip(COLOURS, ("-", "-", (0, (2, 2))), curves.items(), strict=False):
         xs, ys = zip(*points, strict=True)
         axis.plot(xs, ys, color=colour, linestyle=dashes, linewidth=2.5, label=name)
     axis.set_xscale("log")
@@ -209,17 +201,12 @@ def cost_lines(
         )
     axis.set_xlabel("requests per second")
     axis.set_ylabel("US dollars per month")
-    axis.yaxis.set_major_formatter(
-        lambda value, _: f"${value:,.0f}" if value >= 1 else f"${value:g}"
-    )
+    axis.yaxis.set_major_formatter(lambda value, _: f"${value:,.0f}" if value >= 1 else f"${value:g}")
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     axis.grid(color=INK, alpha=0.25)
     axis.minorticks_off()
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 0.9), labelcolor=INK)
-    ranges = "; ".join(
-        f"{name} from ${points[0][1]:,.2f} to ${points[-1][1]:,.2f}"
-        for name, points in curves.items()
-    )
+    ranges = "; ".join(f"{name} from ${points[0][1]:,.2f} to ${points[-1][1]:,.2f}" for name, points in curves.items())
     said = (
         f"Lines on logarithmic axes: US dollars per month over {xs[0]:,g} to {xs[-1]:,g} requests per second: {ranges}. "
         f"Your rate is {here:,g} requests per second. Without a cache, calls cost more than the secret itself from "
@@ -248,13 +235,6 @@ def drill_timelines(drills: Sequence[Drill], bins: int = 40) -> Chart:
         axis.set_title(drill.name, loc="left", color=INK)
         axis.set_xlabel("seconds; a dashed line is a rotation")
         axis.set_ylabel("operations")
-        axis.legend(
-            frameon=False, labelcolor=INK, loc="upper left", bbox_to_anchor=(0, -0.25), ncols=2
-        )
-    said = "; ".join(
-        f"{drill.name} {len(drill.finished):,}, of which {drill.failed:,} failed"
-        for drill in drills
-    )
-    return Chart(
-        figure, f"Operations over time, with {len(drills[0].rotations)} rotations: {said}."
-    )
+        axis.legend(frameon=False, labelcolor=INK, loc="upper left", bbox_to_anchor=(0, -0.25), ncols=2)
+    said = "; ".join(f"{drill.name} {len(drill.finished):,}, of which {drill.failed:,} failed" for drill in drills)
+    return Chart(figure, f"Operations over time, with {len(drills[0].rotations)} rotations: {said}.")

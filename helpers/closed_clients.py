@@ -30,9 +30,7 @@ def refuse_closed_clients() -> None:
         for name in CLOSING:
             method = getattr(kind, name, None)
             if method and not hasattr(method, "__wrapped__"):
-                setattr(
-                    kind, name, _closing(method, kind, is_async=kind.__name__.endswith("Async"))
-                )
+                setattr(kind, name, _closing(method, kind, is_async=kind.__name__.endswith("Async")))
     if not hasattr(TopicSubscribe.Subscription.__next__, "__wrapped__"):
         TopicSubscribe.Subscription.__next__ = _next_or_ended(TopicSubscribe.Subscription.__next__)  # type: ignore[method-assign]
 
@@ -86,8 +84,6 @@ def _closed(kind: type) -> type:
 
     is_async = kind.__name__.endswith("Async")
     calls = {name: refuse for name in dir(kind) if callable(getattr(kind, name)) and name[0] != "_"}
-    closing = {
-        name: later_nothing if is_async else nothing for name in CLOSING if hasattr(kind, name)
-    }
+    closing = {name: later_nothing if is_async else nothing for name in CLOSING if hasattr(kind, name)}
     entering = {name: refuse for name in ("__enter__", "__aenter__") if hasattr(kind, name)}
     return type(kind.__name__, (kind,), {**calls, **entering, **closing})

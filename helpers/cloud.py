@@ -32,7 +32,9 @@ REGION = "us-west-2"  # the region of Momento's own example
 # On all that we create, so that it can be found.
 TAGS = [{"Key": "created-by", "Value": "momento-secrets-tutorial"}]
 
-_SERVICE_ENDPOINT = "AWS_ENDPOINT_URL_SECRETS_MANAGER"  # the one name of these that boto3 reads for Secrets Manager alone
+_SERVICE_ENDPOINT = (
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER"  # the one name of these that boto3 reads for Secrets Manager alone
+)
 _AWS_ENDPOINTS = (_SERVICE_ENDPOINT, "AWS_ENDPOINT_URL_SECRETSMANAGER", "AWS_ENDPOINT_URL")
 # Tell our own endpoint from one that the learner has set, and remember that for a second `connect()`.
 _OURS, _THEIRS = "TUTORIAL_SANDBOX_URL", "TUTORIAL_AWS_ENDPOINT"
@@ -179,11 +181,7 @@ class Cloud:
         path = Path(file).resolve()
         if not path.is_file():
             raise CloudError(f"There is no file {file}: see whether its name is right.")
-        ours = {
-            name: value
-            for name, value in os.environ.items()
-            if name.startswith(("AWS_", "MOMENTO_"))
-        }
+        ours = {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "MOMENTO_"))}
         ours |= {MOMENTO_ADDRESS: sandbox.momento, "MOMENTO_KEYS_URL": sandbox.aws}
         proxies = {"NO_PROXY": os.environ["NO_PROXY"], "no_proxy": os.environ["no_proxy"]}
         environment = {**ours, **proxies, "GRPC_VERBOSITY": "ERROR", **environment}
@@ -249,9 +247,7 @@ class Cloud:
         sandbox = self._need_sandbox("Adding a distance")
         distance = DISTANCES.get(name)
         if distance is None:
-            raise CloudError(
-                f"There is no distance {name!r}: choose one of {', '.join(DISTANCES)}."
-            )
+            raise CloudError(f"There is no distance {name!r}: choose one of {', '.join(DISTANCES)}.")
         sandbox.ask("add_distance", round_trip=distance.round_trip, handshake=distance.handshake)
         return Note(distance.title(name), *distance.lines())
 
@@ -285,9 +281,7 @@ class Cloud:
 
     def _need_sandbox(self, what: str) -> Sandbox:
         if self._sandbox is None:
-            raise CloudError(
-                f"{what} works in the sandbox only: unset TUTORIAL_CLOUD and restart the kernel."
-            )
+            raise CloudError(f"{what} works in the sandbox only: unset TUTORIAL_CLOUD and restart the kernel.")
         return self._sandbox
 
     def _repr_html_(self) -> str:
@@ -345,9 +339,7 @@ def chosen_mode() -> str:
     """What TUTORIAL_CLOUD says: "sandbox", also if it isn't set, or "live". Raises `CloudError` for all else."""
     mode = os.environ.get("TUTORIAL_CLOUD", "sandbox").strip().lower()
     if mode not in ("sandbox", "live"):
-        raise CloudError(
-            f"TUTORIAL_CLOUD is {mode!r}: unset it for the sandbox, or set it to 'live'."
-        )
+        raise CloudError(f"TUTORIAL_CLOUD is {mode!r}: unset it for the sandbox, or set it to 'live'.")
     if mode == "live" and (why := os.environ.get("TUTORIAL_LIVE_REFUSED")):  # a hub sets it
         raise CloudError(why)
     return mode
@@ -356,9 +348,7 @@ def chosen_mode() -> str:
 def _connect_sandbox(aws_engine: str) -> Cloud:
     with_iam = aws_engine == "ministack"
     endpoint = None if with_iam else _own_aws_endpoint(os.environ)
-    sandbox = Sandbox(
-        "--aws-engine", aws_engine, *(["--aws-endpoint", endpoint] if endpoint else [])
-    )
+    sandbox = Sandbox("--aws-engine", aws_engine, *(["--aws-endpoint", endpoint] if endpoint else []))
     ledger = _new_ledger()  # imports boto3 and momento while the child starts
     sandbox.wait_until_ready()
     _isolate(os.environ, sandbox, endpoint)
@@ -394,9 +384,7 @@ def _connect_live() -> Cloud:
         )
     region = boto3.Session().region_name
     if not region:
-        raise CloudError(
-            "There is no AWS region: set AWS_DEFAULT_REGION to the region that holds your secrets."
-        )
+        raise CloudError("There is no AWS region: set AWS_DEFAULT_REGION to the region that holds your secrets.")
     if endpoint:
         os.environ[_SERVICE_ENDPOINT] = endpoint
     _forget_default_session()
@@ -430,13 +418,9 @@ def _forget_default_session() -> None:
 
 def _isolate(environment: MutableMapping[str, str], sandbox: Sandbox, endpoint: str | None) -> None:
     """Leave nothing in the environment that could lead an SDK off this machine or to real credentials."""
-    for name in [
-        name for name in environment if name.startswith("AWS_") or name == "MOMENTO_API_KEY"
-    ]:
+    for name in [name for name in environment if name.startswith("AWS_") or name == "MOMENTO_API_KEY"]:
         del environment[name]
-    direct = ",".join(
-        filter(None, [environment.get("no_proxy") or environment.get("NO_PROXY"), "127.0.0.1"])
-    )
+    direct = ",".join(filter(None, [environment.get("no_proxy") or environment.get("NO_PROXY"), "127.0.0.1"]))
     access_key = "sandbox" if endpoint else sandbox.aws_access_key
     environment.update(
         {
@@ -474,9 +458,7 @@ def _own_aws_endpoint(environment: MutableMapping[str, str]) -> str | None:
             if not parts.hostname:
                 raise ValueError
         except (ValueError, KeyError):
-            raise CloudError(
-                f"{name} is {url!r}, no URL like http://127.0.0.1:4566: correct it or unset it."
-            ) from None
+            raise CloudError(f"{name} is {url!r}, no URL like http://127.0.0.1:4566: correct it or unset it.") from None
         try:
             socket.create_connection(address, timeout=3).close()
         except OSError as error:

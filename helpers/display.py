@@ -33,15 +33,11 @@ def masked(secret: str) -> str:
 class Table:
     """A table with a caption. Columns of numbers are aligned right by their first row."""
 
-    def __init__(
-        self, columns: Sequence[str], rows: Sequence[Sequence[object]], caption: str = ""
-    ) -> None:
+    def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> None:
         self.columns, self.rows, self.caption = columns, rows, caption
 
     def _repr_html_(self) -> str:
-        sides = [
-            "right" if _is_number(cell) else "left" for cell in (self.rows or [self.columns])[0]
-        ]
+        sides = ["right" if _is_number(cell) else "left" for cell in (self.rows or [self.columns])[0]]
 
         def line(tag: str, cells: Sequence[object]) -> str:
             return "".join(
@@ -49,11 +45,7 @@ class Table:
                 for side, cell in zip(sides, cells, strict=True)
             )
 
-        caption = (
-            f'<caption style="text-align: left">{escape(self.caption)}</caption>'
-            if self.caption
-            else ""
-        )
+        caption = f'<caption style="text-align: left">{escape(self.caption)}</caption>' if self.caption else ""
         head = f"<thead><tr>{line('th', self.columns)}</tr></thead>"
         body = "".join(f"<tr>{line('td', row)}</tr>" for row in self.rows)
         return f"<table>{caption}{head}<tbody>{body}</tbody></table>"
@@ -97,9 +89,7 @@ class Note:
         )
 
     def __repr__(self) -> str:
-        return "\n".join(
-            [f"{self._LOOKS[self.mood][0]} {self.title}", *(f"  {line}" for line in self.lines)]
-        )
+        return "\n".join([f"{self._LOOKS[self.mood][0]} {self.title}", *(f"  {line}" for line in self.lines)])
 
 
 def _is_number(cell: object) -> bool:

@@ -84,9 +84,7 @@ class Page:
     def dollars(self) -> float:
         return sum(price_of(call.service, 1) for call in self.calls)
 
-    def _matching(
-        self, operation: str | None, service: str | None, outcome: str | None
-    ) -> list[Call]:
+    def _matching(self, operation: str | None, service: str | None, outcome: str | None) -> list[Call]:
         return [
             call
             for call in self.calls
@@ -97,9 +95,7 @@ class Page:
 
     def _table(self) -> Table:
         rows = []
-        for service, operation, outcome in sorted(
-            {(c.service, c.operation, c.outcome) for c in self.calls}
-        ):
+        for service, operation, outcome in sorted({(c.service, c.operation, c.outcome) for c in self.calls}):
             calls = self._matching(operation, service, outcome)
             cost = price_of(service, len(calls))
             time_spent = duration(sum(call.seconds for call in calls))
@@ -115,9 +111,7 @@ class Page:
             )
         if not rows:
             rows.append(("–", "no call", "–", 0, "–", "–"))
-        return Table(
-            ("Service", "Call", "Outcome", "Calls", "Waited", "Cost"), rows, f"Ledger: {self.title}"
-        )
+        return Table(("Service", "Call", "Outcome", "Calls", "Waited", "Cost"), rows, f"Ledger: {self.title}")
 
     def _repr_html_(self) -> str:
         return self._table()._repr_html_()
@@ -159,9 +153,7 @@ class Ledger:
             with self._lock:
                 self._pages.remove(page)
 
-    def add(
-        self, service: str, operation: str, started: float, outcome: str, client: str = ""
-    ) -> None:
+    def add(self, service: str, operation: str, started: float, outcome: str, client: str = "") -> None:
         call = Call(service, operation, started, time.perf_counter() - started, outcome, client)
         with self._lock:
             for page in self._pages:
@@ -209,30 +201,22 @@ class _Request:
         self._started = time.perf_counter()
 
     def begin(self, message: MiddlewareMessage) -> None:
-        self._operation = message.constructor_name.strip("_").removesuffix(
-            "Request"
-        )  # "_GetRequest" is a "Get"
+        self._operation = message.constructor_name.strip("_").removesuffix("Request")  # "_GetRequest" is a "Get"
 
     def end(self, status: MiddlewareStatus) -> None:
         code = status.grpc_status.name
-        self._ledger.add(
-            "Momento", self._operation, self._started, "ok" if code == "OK" else code, self._client
-        )
+        self._ledger.add("Momento", self._operation, self._started, "ok" if code == "OK" else code, self._client)
 
 
 class _SyncRequest(_Request, synchronous.MiddlewareRequestHandler):
-    def on_request_metadata(
-        self, metadata: synchronous.MiddlewareMetadata
-    ) -> synchronous.MiddlewareMetadata:
+    def on_request_metadata(self, metadata: synchronous.MiddlewareMetadata) -> synchronous.MiddlewareMetadata:
         return metadata
 
     def on_request_body(self, request: MiddlewareMessage) -> MiddlewareMessage:
         self.begin(request)
         return request
 
-    def on_response_metadata(
-        self, metadata: synchronous.MiddlewareMetadata
-    ) -> synchronous.MiddlewareMetadata:
+    def on_response_metadata(self, metadata: synchronous.MiddlewareMetadata) -> synchronous.MiddlewareMetadata:
         return metadata
 
     def on_response_body(self, response: MiddlewareMessage) -> MiddlewareMessage:
@@ -251,9 +235,7 @@ class _AsyncRequest(_Request, aio.MiddlewareRequestHandler):
         self.begin(request)
         return request
 
-    async def on_response_metadata(
-        self, metadata: aio.MiddlewareMetadata
-    ) -> aio.MiddlewareMetadata:
+    async def on_response_metadata(self, metadata: aio.MiddlewareMetadata) -> aio.MiddlewareMetadata:
         return metadata
 
     async def on_response_body(self, response: MiddlewareMessage) -> MiddlewareMessage:

@@ -184,15 +184,10 @@ class Around:
         through_nat = gigabytes if self.nat_gateways and not self.endpoint_zones else 0
         through_endpoint = gigabytes if self.endpoint_zones else 0
         return {
-            "NAT gateways": self.nat_gateways * HOURS * NAT_HOUR.amount
-            + through_nat * NAT_GB.amount,
-            "endpoint": self.endpoint_zones * HOURS * ENDPOINT_HOUR.amount
-            + through_endpoint * ENDPOINT_GB.amount,
+            "NAT gateways": self.nat_gateways * HOURS * NAT_HOUR.amount + through_nat * NAT_GB.amount,
+            "endpoint": self.endpoint_zones * HOURS * ENDPOINT_HOUR.amount + through_endpoint * ENDPOINT_GB.amount,
             "CloudTrail": fleet.calls_per_month * self.trail_copies * TRAIL_EVENT.amount,
-            "extension": self.extension_megabytes
-            / 1_024
-            * self.busy_seconds
-            * LAMBDA_GB_SECOND.amount,
+            "extension": self.extension_megabytes / 1_024 * self.busy_seconds * LAMBDA_GB_SECOND.amount,
         }
 
 

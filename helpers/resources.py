@@ -182,9 +182,7 @@ class Resources:
     def create_secret(self) -> str:
         """A new tagged secret with your token; its name. Raises `CloudError`, which says what to do."""
         api_key = self._cloud.api_key.strip()
-        entry = self._record.add(
-            "secret", f"{PREFIX}go-live-{uuid4().hex[:12]}", self._places["secret"]
-        )
+        entry = self._record.add("secret", f"{PREFIX}go-live-{uuid4().hex[:12]}", self._places["secret"])
         try:
             self._client.create_secret(
                 Name=entry.name,
@@ -305,9 +303,7 @@ class Resources:
         return self._cloud.momento_endpoint
 
     def _here(self) -> list[Entry]:
-        return [
-            entry for entry in self._record.entries() if entry.place == self._places[entry.kind]
-        ]
+        return [entry for entry in self._record.entries() if entry.place == self._places[entry.kind]]
 
     def _forget_ended_sandboxes(self) -> None:
         """What a sandbox held ended with it."""
@@ -330,9 +326,7 @@ class Resources:
             place = ", ".join(f"{what} {where}" for what, where in entry.place.items())
             return entry.name, f"– not here, so it was kept: {place}", self._how_to_check(entry)
         try:
-            said = (
-                self._remove_cache(entry) if entry.kind == "cache" else self._remove_secret(entry)
-            )
+            said = self._remove_cache(entry) if entry.kind == "cache" else self._remove_secret(entry)
         except Exception as error:
             said = f"✗ {cure(error)}"
         if not self._record.holds(entry):
@@ -380,9 +374,9 @@ class Resources:
             if entry.kind == "secret":
                 with suppress(Exception):
                     if _is_ours(self._describe(entry.name) or {}, entry):
-                        return self._client.get_secret_value(
-                            SecretId=entry.name, VersionStage="AWSCURRENT"
-                        )["SecretString"]
+                        return self._client.get_secret_value(SecretId=entry.name, VersionStage="AWSCURRENT")[
+                            "SecretString"
+                        ]
         raise CloudError(
             "there is no API key to delete it with: restart the kernel with MOMENTO_API_KEY set, or delete it in Momento's console"
         )
@@ -426,9 +420,7 @@ def _not_found(entry: Entry) -> str:
     if entry.is_settled:
         return "✓ it is not there"
     minutes = LAG // 60
-    return (
-        f"✗ not there, or not yet: run clean_up again {minutes} minutes after it was written down"
-    )
+    return f"✗ not there, or not yet: run clean_up again {minutes} minutes after it was written down"
 
 
 def _momento_code(answer: object) -> str:

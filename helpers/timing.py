@@ -21,9 +21,7 @@ def percentile(values: Sequence[float], quantile: float) -> float:
     return ordered[min(len(ordered) - 1, int(quantile * len(ordered)))]
 
 
-def latencies(
-    read: Callable[[], object], seconds: float = 0.1, least: int = 5, most: int = 5_000
-) -> list[float]:
+def latencies(read: Callable[[], object], seconds: float = 0.1, least: int = 5, most: int = 5_000) -> list[float]:
     """Time reads, for this long or until there are enough.
 
     A read that is over in less than 20 microseconds is timed in batches of 32, each giving its mean, as reading the

@@ -57,9 +57,7 @@ class Panel:
     Where no kernel runs, the HTML for the values at the start stands in its place.
     """
 
-    def __init__(
-        self, draw: Callable[..., str], controls: dict[str, ipywidgets.Widget], plain: str
-    ) -> None:
+    def __init__(self, draw: Callable[..., str], controls: dict[str, ipywidgets.Widget], plain: str) -> None:
         self._draw, self._controls, self._plain = draw, controls, plain
         self._html = ipywidgets.HTML()
         for control in controls.values():
@@ -73,9 +71,7 @@ class Panel:
         self.widget = ipywidgets.VBox([grid, self._html])
 
     def _redraw(self, _: Any = None) -> None:
-        self._html.value = self._draw(
-            **{name: control.value for name, control in self._controls.items()}
-        )
+        self._html.value = self._draw(**{name: control.value for name, control in self._controls.items()})
 
     def _repr_mimebundle_(self, **_) -> dict[str, Any]:
         view = self.widget._repr_mimebundle_()[_VIEW]
@@ -113,20 +109,12 @@ def cost_panel() -> Panel:
             step=0.25,
             readout_format=",.4g",
         ),
-        "processes": control(
-            choice, "processes", options=[1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000], value=10
-        ),
-        "lifetime": control(
-            choice, "a process lives", options=list(DURATIONS.items())[1:], value=86_400
-        ),
-        "ttl": control(
-            choice, "time to live of a copy", options=list(DURATIONS.items())[:-1], value=3_600
-        ),
+        "processes": control(choice, "processes", options=[1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000], value=10),
+        "lifetime": control(choice, "a process lives", options=list(DURATIONS.items())[1:], value=86_400),
+        "ttl": control(choice, "time to live of a copy", options=list(DURATIONS.items())[:-1], value=3_600),
         "secrets": control(slider, "secrets", value=1, min=1, max=20),
         "replicas": control(slider, "replicas of each", value=0, min=0, max=5),
-        "customer_key": control(
-            ipywidgets.Checkbox, "with a customer managed KMS key", value=False, indent=False
-        ),
+        "customer_key": control(ipywidgets.Checkbox, "with a customer managed KMS key", value=False, indent=False),
     }
     for one in controls.values():
         if hasattr(one, "continuous_update"):
@@ -150,11 +138,7 @@ def draw_costs(**values: Any) -> str:
         for way, fleet in fleets.items()
     }
     chart = cost_lines(curves, naive.requests_per_second, throttled_from(naive), break_even(naive))
-    return (
-        chart._repr_html_()
-        + cost_table(fleets.values())._repr_html_()
-        + f"<p>{escape(_in_words(naive))}</p>"
-    )
+    return chart._repr_html_() + cost_table(fleets.values())._repr_html_() + f"<p>{escape(_in_words(naive))}</p>"
 
 
 def forgotten_panel(fleet: Fleet) -> Panel:
@@ -254,7 +238,5 @@ def lab_panel(failures: Sequence[Any], outcomes: Mapping[str, Mapping[str, Any]]
         said = f"Right is: {trouble.right}. {trouble.why}"
         return f"<p>{escape(said)}</p>{table._repr_html_()}"
 
-    slider = ipywidgets.SelectionSlider(
-        options=list(troubles), description="Failure", layout={"width": "98%"}
-    )
+    slider = ipywidgets.SelectionSlider(options=list(troubles), description="Failure", layout={"width": "98%"})
     return Panel(draw, {"title": slider}, f"A slider over {len(troubles)} troubles")

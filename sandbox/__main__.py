@@ -147,14 +147,10 @@ class Door:
                 raise ValueError(f"There is no command {name!r}.")
             return {"result": getattr(self, name)(**command)}
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            return {
-                "error": f"The sandbox did not understand the command ({type(error).__name__}: {error})."
-            }
+            return {"error": f"The sandbox did not understand the command ({type(error).__name__}: {error})."}
 
 
-def _moto(
-    access_key: str, endpoint: str | None, faults: Faults, keys_api: KeysApi
-) -> tuple[AwsServer, Rotations]:
+def _moto(access_key: str, endpoint: str | None, faults: Faults, keys_api: KeysApi) -> tuple[AwsServer, Rotations]:
     # Each engine is imported where it is chosen: MiniStack must find its own botocore, and no other loaded yet.
     try:
         from .aws import AwsServer
@@ -181,9 +177,7 @@ def _ministack(access_key: str, faults: Faults) -> MiniStackServer:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--api-key", action="append", default=[], metavar="KEY", help="also accept this API key"
-    )
+    parser.add_argument("--api-key", action="append", default=[], metavar="KEY", help="also accept this API key")
     parser.add_argument(
         "--aws-engine",
         choices=["moto", "ministack"],

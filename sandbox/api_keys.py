@@ -13,15 +13,11 @@ ENDPOINT = "sandbox.localhost"  # *.localhost never leaves the machine (RFC 6761
 
 def new_api_key(kind: str = "v2") -> str:
     """A fresh API key in Momento's own format: "v2" is a JWT, "v1" is base64 of JSON with the endpoint inside."""
-    key = jwt.encode(
-        {"t": "g", "jti": secrets.token_hex(16), "iss": "sandbox"}, secrets.token_bytes(32), "HS256"
-    )
+    key = jwt.encode({"t": "g", "jti": secrets.token_hex(16), "iss": "sandbox"}, secrets.token_bytes(32), "HS256")
     if kind == "v2":
         return key
     if kind == "v1":
-        return base64.b64encode(
-            json.dumps({"endpoint": ENDPOINT, "api_key": key}).encode()
-        ).decode()
+        return base64.b64encode(json.dumps({"endpoint": ENDPOINT, "api_key": key}).encode()).decode()
     raise ValueError(f"There is no kind {kind!r} of API key: choose 'v2' or 'v1'.")
 
 

@@ -94,9 +94,7 @@ class AwsServer:
         if self.momento_keys and self.momento_keys.answers(environ["PATH_INFO"]):
             return self.momento_keys(environ, start_response)
         operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
-        channel = environ[
-            "waitress.client_disconnected"
-        ].__self__  # a port may come back in another
+        channel = environ["waitress.client_disconnected"].__self__  # a port may come back in another
         travel = self._faults.travel("aws", f"{environ['REMOTE_PORT']} {id(channel)}")
         fault = self._stranger(environ) or self._faults.meet("aws", operation)
         time.sleep(fault.delay + travel)

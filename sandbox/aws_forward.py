@@ -25,9 +25,7 @@ class Forward:
 
     def __call__(self, environ, start_response):
         headers = {
-            name[5:].replace("_", "-").title(): value
-            for name, value in environ.items()
-            if name.startswith("HTTP_")
+            name[5:].replace("_", "-").title(): value for name, value in environ.items() if name.startswith("HTTP_")
         }
         headers["Content-Type"] = environ.get("CONTENT_TYPE", "")
         query = f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else ""
@@ -42,11 +40,7 @@ class Forward:
             body = f"{self._url} does not answer ({type(error).__name__})".encode()
             start_response("503 Service Unavailable", [("content-length", str(len(body)))])
             return [body]
-        passed = [
-            (name, value)
-            for name, value in answer.headers.items()
-            if name.lower() not in _NOT_PASSED_ON
-        ]
+        passed = [(name, value) for name, value in answer.headers.items() if name.lower() not in _NOT_PASSED_ON]
         passed.append(("content-length", str(len(answer.data))))
         start_response(f"{answer.status} {answer.reason or 'OK'}", passed)
         return [answer.data]

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 # Beside the error codes of the services, for "aws": the connection itself fails.
-REFUSED = (
-    "CONNECTION_REFUSED"  # nobody listens, and all open connections close; until faults are cleared
-)
+REFUSED = "CONNECTION_REFUSED"  # nobody listens, and all open connections close; until faults are cleared
 LOST = "CONNECTION_LOST"  # it closes in place of an answer
 DROPPED = "CONNECTION_DROPPED"  # the answer breaks off half way
-FAULT_MESSAGE = "A fault is set in the sandbox: `cloud.clear_faults()` removes it"  # what an error says if it is told nothing else
+FAULT_MESSAGE = (
+    "A fault is set in the sandbox: `cloud.clear_faults()` removes it"  # what an error says if it is told nothing else
+)
 
 
 class Met(NamedTuple):

@@ -85,11 +85,7 @@ class Function:
 
     def _start(self) -> subprocess.Popen[str]:
         self.end()
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("AWS_", "MOMENTO_"))
-        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOMENTO_"))}
         self.said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         self.answers = queue.Queue()
         self.process = process = subprocess.Popen(
@@ -139,9 +135,7 @@ class Functions:
         arn = f"arn:aws:lambda:{region}:{ACCOUNT}:function:{path.stem}"
         if before := self._deployed.get(arn):
             before.end()
-        self._deployed[arn] = Function(
-            arn, path, {**environment, "AWS_LAMBDA_FUNCTION_NAME": path.stem}
-        )
+        self._deployed[arn] = Function(arn, path, {**environment, "AWS_LAMBDA_FUNCTION_NAME": path.stem})
         return arn
 
     def get(self, arn: str) -> Function | None:

@@ -28,9 +28,7 @@ class KeysApi:
     def __init__(self, momento: MomentoServer) -> None:
         self._momento = momento
         self._managers: set[str] = set()
-        self._keys: dict[
-            str, tuple[str, dict[str, Any]]
-        ] = {}  # by id: the key, and what is told of it
+        self._keys: dict[str, tuple[str, dict[str, Any]]] = {}  # by id: the key, and what is told of it
 
     def issue_manager(self) -> str:
         """A new key that may manage keys."""

@@ -106,9 +106,7 @@ class State:
         if name not in self.caches:
             # the SDK tells a missing cache from other missing things by this trailer
             context.set_trailing_metadata((("err", "cache_not_found"),))
-            await context.abort(
-                grpc.StatusCode.NOT_FOUND, f"Cache with name: {name} does not exist"
-            )
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"Cache with name: {name} does not exist")
         return self.caches[name]
 
     async def named(self, context: grpc.aio.ServicerContext) -> Cache:
@@ -176,9 +174,7 @@ class Data(Service, cache_grpc.ScsServicer):
         await _check_ttl(request, context)
         item = cache.get(request.cache_key)
         condition = request.WhichOneof("condition")
-        equal = item is not None and item.value == getattr(
-            getattr(request, condition), "value_to_check", None
-        )
+        equal = item is not None and item.value == getattr(getattr(request, condition), "value_to_check", None)
         met = {
             "present": item is not None,
             "absent": item is None,
@@ -198,11 +194,7 @@ class Data(Service, cache_grpc.ScsServicer):
         newer.absent.SetInParent()
         stored = (await self.SetIf(newer, context)).HasField("stored")
         response = cache_pb._SetIfNotExistsResponse
-        return (
-            response(stored=response._Stored())
-            if stored
-            else response(not_stored=response._NotStored())
-        )
+        return response(stored=response._Stored()) if stored else response(not_stored=response._NotStored())
 
     async def Delete(self, request, context):
         (await self.state.named(context)).items.pop(request.cache_key, None)
@@ -210,9 +202,7 @@ class Data(Service, cache_grpc.ScsServicer):
 
     async def KeysExist(self, request, context):
         cache = await self.state.named(context)
-        return cache_pb._KeysExistResponse(
-            exists=[cache.get(key) is not None for key in request.cache_keys]
-        )
+        return cache_pb._KeysExistResponse(exists=[cache.get(key) is not None for key in request.cache_keys])
 
     async def Increment(self, request, context):
         cache = await self.state.named(context)
@@ -221,9 +211,7 @@ class Data(Service, cache_grpc.ScsServicer):
         try:
             value = int(item.value if item else 0) + request.amount
         except ValueError:
-            await context.abort(
-                grpc.StatusCode.FAILED_PRECONDITION, "The stored value is not an integer"
-            )
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "The stored value is not an integer")
         cache.set(request.cache_key, str(value).encode(), request.ttl_milliseconds)
         return cache_pb._IncrementResponse(value=value)
 
@@ -235,9 +223,7 @@ class Data(Service, cache_grpc.ScsServicer):
         way = request.WhichOneof("update_ttl")
         wanted = getattr(request, way)
         left = item.milliseconds_left
-        if (way.startswith("increase") and wanted <= left) or (
-            way.startswith("decrease") and wanted >= left
-        ):
+        if (way.startswith("increase") and wanted <= left) or (way.startswith("decrease") and wanted >= left):
             return response(not_set=response._NotSet())
         item.expires = time.monotonic() + wanted / 1000
         return response(set=response._Set())
@@ -270,9 +256,7 @@ class Topics(Service, topic_grpc.PubsubServicer):
     async def Subscribe(self, request, context):
         topic = (await self.state.cache(request.cache_name, context)).topics[request.topic]
         messages: asyncio.Queue = asyncio.Queue()
-        topic.subscribers.add(
-            messages
-        )  # before the first yield, so that nothing published meanwhile is lost
+        topic.subscribers.add(messages)  # before the first yield, so that nothing published meanwhile is lost
         missed = topic.missed_by(request.resume_at_topic_sequence_number, request.sequence_page)
         heartbeat = topic_pb._SubscriptionItem(heartbeat=topic_pb._Heartbeat())
         try:
@@ -302,9 +286,7 @@ class MomentoServer:
         self._state = State(caches)
         self._faults = faults
         started: Future[int] = Future()
-        threading.Thread(
-            target=asyncio.run, args=(self._serve(started),), name="momento", daemon=True
-        ).start()
+        threading.Thread(target=asyncio.run, args=(self._serve(started),), name="momento", daemon=True).start()
         self.port = started.result()
 
     def accept(self, api_key: str) -> None:
@@ -334,11 +316,7 @@ class MomentoServer:
                 topic_grpc.add_PubsubServicer_to_server,
             ),
         }
-        spoken = {
-            f"/{name}/{call}"
-            for name, (servicer, _) in services.items()
-            for call in vars(type(servicer))
-        }
+        spoken = {f"/{name}/{call}" for name, (servicer, _) in services.items() for call in vars(type(servicer))}
         gate = Gate(self.accepted, spoken | {"/cache_client.Ping/Ping"}, self._faults)
         server = grpc.aio.server(interceptors=[gate], options=SERVER_OPTIONS)
         for servicer, add_to in services.values():

@@ -18,9 +18,7 @@ class Gate(grpc.aio.ServerInterceptor):
     async def intercept_service(self, continuation, details):
         operation = details.method.rpartition("/")[2]
         metadata = dict(details.invocation_metadata)
-        is_first = (
-            "agent" in metadata
-        )  # the SDK says its name with a client's first call, and never again
+        is_first = "agent" in metadata  # the SDK says its name with a client's first call, and never again
         if is_first and details.method.startswith("/cache_client.Scs/"):
             self.faults.note_client()
         fault = self.faults.meet("momento", operation)
@@ -40,9 +38,7 @@ class Gate(grpc.aio.ServerInterceptor):
             )
         return self._noting_the_connection(await continuation(details), is_first)
 
-    def _noting_the_connection(
-        self, handler: grpc.RpcMethodHandler, is_first: bool
-    ) -> grpc.RpcMethodHandler:
+    def _noting_the_connection(self, handler: grpc.RpcMethodHandler, is_first: bool) -> grpc.RpcMethodHandler:
         """The same handler, after telling which TCP connection the call came by: only its context knows."""
 
         async def travel(context: grpc.aio.ServicerContext) -> None:

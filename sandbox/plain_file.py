@@ -31,9 +31,7 @@ MOVED_CLOCK = "TUTORIAL_CLOCK"  # a file: by so many seconds time is ahead of th
 MOVED_LIBRARY = "TUTORIAL_CLOCK_OF_LIBRARY"  # if set, time is so for AWS's caching library, too
 INITIALIZATION = "AWS_LAMBDA_INITIALIZATION_TYPE"
 PAUSE = 0.05  # seconds between two invocations
-CLOSING_SECONDS = (
-    2  # gRPC closes a connection a moment after its client is closed, and later on a busy machine
-)
+CLOSING_SECONDS = 2  # gRPC closes a connection a moment after its client is closed, and later on a busy machine
 
 
 # Where Momento listens if not at its endpoint: `host:port`, without TLS. For plain files that run beside a kernel, and

@@ -80,9 +80,7 @@ class Sandbox:
         """
         with self._lock:
             try:
-                print(
-                    json.dumps({"do": command, **arguments}), file=self._process.stdin, flush=True
-                )
+                print(json.dumps({"do": command, **arguments}), file=self._process.stdin, flush=True)
             except (OSError, ValueError):
                 raise SandboxError(self._why_it_ended()) from None
             reply = self._reply(START_SECONDS)
@@ -132,14 +130,10 @@ class Sandbox:
 
 def _child_environment() -> dict[str, str]:
     """The parent's environment without anything that could steer the child's own AWS library."""
-    return {
-        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))
-    }
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
 
 
-def invoke_lambda(
-    cloud: Connected, file: str, events: list[dict], **environment: str
-) -> Invocations:
+def invoke_lambda(cloud: Connected, file: str, events: list[dict], **environment: str) -> Invocations:
     """Load `file` in a fresh process and call its `handler(event, context)` for each event, as Lambda does.
 
     The first invocation is a cold start, the others are warm. Raises `SandboxError` if the file or the handler fails.
@@ -193,9 +187,7 @@ class Server:
                 if self._process.poll() is not None:
                     raise SandboxError(self._why_not("does not serve"))
                 if time.perf_counter() > begun + self.patience:
-                    raise SandboxError(
-                        self._why_not(f"takes no requests within {self.patience:g} s")
-                    )
+                    raise SandboxError(self._why_not(f"takes no requests within {self.patience:g} s"))
                 time.sleep(0.01)
         except BaseException:
             self.__exit__()
@@ -244,7 +236,5 @@ def _run(cloud: Connected, arguments: list[str], environment: dict[str, str]) ->
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise SandboxError(
-            f"{Path(arguments[1]).name} failed ({last}): correct it and run this cell again."
-        )
+        raise SandboxError(f"{Path(arguments[1]).name} failed ({last}): correct it and run this cell again.")
     return done.stdout

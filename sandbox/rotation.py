@@ -226,9 +226,7 @@ class Rotations:
         current = client.get_secret_value(SecretId=rotation.arn, VersionStage="AWSCURRENT")
         value = {it: current[it] for it in ("SecretString", "SecretBinary") if it in current}
         labels = ["AWSPENDING"]
-        client.put_secret_value(
-            SecretId=rotation.arn, ClientRequestToken=token, VersionStages=labels, **value
-        )
+        client.put_secret_value(SecretId=rotation.arn, ClientRequestToken=token, VersionStages=labels, **value)
         rotation.empty = ""
         worked = self._invoke(rotation, token, ("testSecret",))
         _take_off(client, rotation.arn, token)
@@ -364,22 +362,17 @@ class Rotations:
         assert caller is not None  # the server has looked at it before
         key, region = caller["key"], caller["region"]
         if (key, region) not in self._clients:
-            client = boto3.Session(key, key).client(
-                "secretsmanager", region, endpoint_url=self._url
-            )
+            client = boto3.Session(key, key).client("secretsmanager", region, endpoint_url=self._url)
             client.meta.events.register("before-send.secretsmanager", self._ask_within)
             self._clients[key, region] = client
         return self._clients[key, region]
 
     def _ask_within(self, request, **_) -> AWSResponse:
         headers = {
-            name: value.decode() if isinstance(value, bytes) else value
-            for name, value in request.headers.items()
+            name: value.decode() if isinstance(value, bytes) else value for name, value in request.headers.items()
         }
         answer = Client(self._service).post("/", self._url, data=request.body, headers=headers)
-        return AWSResponse(
-            request.url, answer.status_code, answer.headers.items(), _Raw(answer.data)
-        )
+        return AWSResponse(request.url, answer.status_code, answer.headers.items(), _Raw(answer.data))
 
 
 class _Raw(io.BytesIO):
@@ -440,6 +433,4 @@ def _take_off(client: Any, secret_arn: str, version: str) -> None:
     """Take AWSPENDING off this version, if it has it."""
     labels = client.describe_secret(SecretId=secret_arn).get("VersionIdsToStages", {})
     if "AWSPENDING" in labels.get(version, []):
-        client.update_secret_version_stage(
-            SecretId=secret_arn, VersionStage="AWSPENDING", RemoveFromVersionId=version
-        )
+        client.update_secret_version_stage(SecretId=secret_arn, VersionStage="AWSPENDING", RemoveFromVersionId=version)

@@ -40,12 +40,7 @@ def texts(notebook: NotebookNode) -> str:
 def shown(outputs: list[NotebookNode]) -> str:
     """All that these outputs show as text."""
     parts = [output.get("text", "") + str(output.get("traceback", "")) for output in outputs]
-    parts += [
-        text
-        for output in outputs
-        for kind, text in output.get("data", {}).items()
-        if kind.startswith("text/")
-    ]
+    parts += [text for output in outputs for kind, text in output.get("data", {}).items() if kind.startswith("text/")]
     return "\n".join(parts)
 
 
@@ -75,9 +70,7 @@ class Exercise(NamedTuple):
 def exercises_of(notebook: NotebookNode, number: str) -> dict[str, Exercise]:
     """The exercises of a notebook that begins with this number, by their stable names."""
     cells = code(notebook)
-    places = [
-        place for place, cell in enumerate(cells) if "exercise" in cell.metadata.get("tags", [])
-    ]
+    places = [place for place, cell in enumerate(cells) if "exercise" in cell.metadata.get("tags", [])]
     names = [name for name, (notebook_name, _) in EXERCISES.items() if notebook_name[:2] == number]
     solutions = SOLUTION.findall(texts(notebook))
     return {

@@ -42,9 +42,7 @@ class Between:
                 rule = between.rules.get(operation)
                 instead = rule(json.loads(body)) if rule else None
                 if instead is None:
-                    answer = between._pool.request(
-                        "POST", behind, body=body, headers=dict(self.headers)
-                    )
+                    answer = between._pool.request("POST", behind, body=body, headers=dict(self.headers))
                     status, said = answer.status, answer.data
                 elif isinstance(instead, tuple):
                     code, status = instead

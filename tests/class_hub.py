@@ -29,9 +29,7 @@ needs_the_proxy = pytest.mark.skipif(
     not (PROXY.exists() and shutil.which("node")),
     reason="the hub's proxy needs Node.js and npm",
 )
-needs_root = pytest.mark.skipif(
-    not walls.possible(), reason="walls between learners need root, and this isn't"
-)
+needs_root = pytest.mark.skipif(not walls.possible(), reason="walls between learners need root, and this isn't")
 T = TypeVar("T")
 
 
@@ -62,9 +60,7 @@ class Class:
 
     def __init__(self, running: Hub, place: Place) -> None:
         self.hub, self.place = running, place
-        self.loop = (
-            asyncio.new_event_loop()
-        )  # of its own: a browser in a test has one in its thread
+        self.loop = asyncio.new_event_loop()  # of its own: a browser in a test has one in its thread
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
         self._sessions: list[Any] = []
         self._learners: dict[str, Learner] = {}

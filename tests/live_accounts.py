@@ -71,8 +71,4 @@ def _empty(sandbox: Sandbox) -> None:
 
 def calls_since(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
     """Calls that arrived at a sandbox between two answers to "seen"."""
-    return {
-        name: count - before.get(name, 0)
-        for name, count in after.items()
-        if count > before.get(name, 0)
-    }
+    return {name: count - before.get(name, 0) for name, count in after.items() if count > before.get(name, 0)}

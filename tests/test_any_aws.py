@@ -12,9 +12,7 @@ import pytest
 from sandbox.processes import Sandbox
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = [
-    path for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if not path.stem.startswith("06")
-]
+NOTEBOOKS = [path for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if not path.stem.startswith("06")]
 
 
 @pytest.mark.again

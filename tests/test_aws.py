@@ -50,9 +50,7 @@ def test_labels_move_with_a_new_version(cloud):
 def test_a_label_that_was_moved_is_followed(cloud):
     client = boto3.client("secretsmanager")
     before = client.describe_secret(SecretId=SECRET_NAME)["VersionIdsToStages"]
-    pending = client.put_secret_value(
-        SecretId=SECRET_NAME, SecretString="pending", VersionStages=["AWSPENDING"]
-    )
+    pending = client.put_secret_value(SecretId=SECRET_NAME, SecretString="pending", VersionStages=["AWSPENDING"])
     client.update_secret_version_stage(
         SecretId=SECRET_NAME,
         VersionStage="AWSCURRENT",
@@ -87,9 +85,7 @@ def test_sixty_four_reads_at_once_all_answer(cloud):
 
 def test_an_error_fault_has_the_code_that_boto3_knows(cloud):
     client = boto3.client("secretsmanager", config=NO_RETRY)
-    cloud.add_fault(
-        "aws", "GetSecretValue", error="ThrottlingException", message="Rate exceeded", times=1
-    )
+    cloud.add_fault("aws", "GetSecretValue", error="ThrottlingException", message="Rate exceeded", times=1)
     with pytest.raises(ClientError) as caught:
         read(client)
     assert caught.value.response["Error"] == {
@@ -201,9 +197,7 @@ def test_moto_still_needs_the_mend():
     with mock_aws():
         client = boto3.client("secretsmanager", region_name="us-west-2", endpoint_url=None)
         old = client.create_secret(Name="s", SecretString="old")["VersionId"]
-        new = client.put_secret_value(
-            SecretId="s", SecretString="new", VersionStages=["AWSPENDING"]
-        )["VersionId"]
+        new = client.put_secret_value(SecretId="s", SecretString="new", VersionStages=["AWSPENDING"])["VersionId"]
         client.update_secret_version_stage(
             SecretId="s", VersionStage="AWSCURRENT", MoveToVersionId=new, RemoveFromVersionId=old
         )
@@ -212,9 +206,7 @@ def test_moto_still_needs_the_mend():
 
 def test_a_label_moves_where_a_secret_has_a_replica(cloud):
     client = boto3.client("secretsmanager")
-    made = client.create_secret(
-        Name="s", SecretString="old", AddReplicaRegions=[{"Region": "eu-west-1"}]
-    )
+    made = client.create_secret(Name="s", SecretString="old", AddReplicaRegions=[{"Region": "eu-west-1"}])
     new = client.put_secret_value(SecretId="s", SecretString="new", VersionStages=["AWSPENDING"])
     client.update_secret_version_stage(
         SecretId="s",

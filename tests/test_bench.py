@@ -35,9 +35,7 @@ def test_ratios_are_to_the_lowest_of_the_metric():
 def test_it_runs_and_writes_its_rows():
     target = ROOT / "build" / "bench.json"
     target.unlink(missing_ok=True)
-    done = subprocess.run(
-        [sys.executable, "tools/bench.py"], cwd=ROOT, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "tools/bench.py"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     rows = json.loads(target.read_text(encoding="utf-8"))
     assert all(set(row) == {"name", "metric", "value", "unit", "ratio_to_best"} for row in rows)

@@ -76,9 +76,7 @@ def test_its_contents_are_the_maps(pages):
 
 
 def test_every_page_has_one_title(pages):
-    assert {name: len(page.find_all("h1")) for name, page in pages.items()} == dict.fromkeys(
-        pages, 1
-    )
+    assert {name: len(page.find_all("h1")) for name, page in pages.items()} == dict.fromkeys(pages, 1)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -91,9 +89,7 @@ def test_a_notebook_has_all_its_cells_folded_solutions_and_a_way_to_run_it(pages
     assert len(solutions) == sum("<summary>Solution" in cell.source for cell in notebook.cells)
     assert not page.select("details[open]")
     here = page.select(f"article a[href='{binder(f'notebooks/{path.name}')}']")
-    need_a_kernel = sum(
-        cell.source.startswith("from helpers.widgets import forgotten_panel") for cell in code
-    )
+    need_a_kernel = sum(cell.source.startswith("from helpers.widgets import forgotten_panel") for cell in code)
     assert len(here) == 1 + exercises + need_a_kernel
     assert page.select(f".article-header-buttons a[href*='{path.stem}']")
 
@@ -142,9 +138,7 @@ def site(book) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def one_tab(browser, site):
     """A tab that all tests use: a new one for each would read the theme's styles and fonts again."""
-    tab = browser.new_page(
-        base_url=site, reduced_motion="reduce"
-    )  # axe shall not look at colours on their way
+    tab = browser.new_page(base_url=site, reduced_motion="reduce")  # axe shall not look at colours on their way
     tab.asked, tab.errors = [], []
     tab.on("request", lambda request: tab.asked.append(request.url))
     tab.on("pageerror", lambda error: tab.errors.append(str(error)))
@@ -162,9 +156,7 @@ def tab(one_tab, site) -> Iterator:
     one_tab.errors.clear()
     yield one_tab
     assert one_tab.errors == []
-    assert [
-        url for url in one_tab.asked if not url.startswith((f"{site}/", "data:", "about:"))
-    ] == []
+    assert [url for url in one_tab.asked if not url.startswith((f"{site}/", "data:", "about:"))] == []
 
 
 def wear(tab, theme: str) -> None:
@@ -196,9 +188,7 @@ LOOKED_AT = [
 def test_a_page_reads_well_on_a_laptop_and_a_phone_by_day_and_by_night(tab, name):
     tab.goto(f"/{name}")
     pictures = tab.locator("article img")
-    assert all(
-        len(alt or "") > 20 for alt in pictures.evaluate_all("all => all.map(one => one.alt)")
-    )
+    assert all(len(alt or "") > 20 for alt in pictures.evaluate_all("all => all.map(one => one.alt)"))
     for width in WIDTHS:
         tab.set_viewport_size({"width": width, "height": 900})
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
@@ -210,10 +200,7 @@ def test_a_page_reads_well_on_a_laptop_and_a_phone_by_day_and_by_night(tab, name
             elif width == 1280:
                 # A theme changes colours alone, and those of the prose on all pages alike.
                 everything = name == "index.html"
-                assert (
-                    violations(tab, ["color-contrast"], "body" if everything else ".cell_output")
-                    == []
-                )
+                assert violations(tab, ["color-contrast"], "body" if everything else ".cell_output") == []
 
 
 def violations(tab, rules=("wcag2a", "wcag2aa"), of: str = "body") -> list[str]:
@@ -223,9 +210,7 @@ def violations(tab, rules=("wcag2a", "wcag2aa"), of: str = "body") -> list[str]:
     """
     if not tab.locator(of).count():
         return []
-    tab.evaluate(
-        "document.querySelectorAll('pre').forEach((one, at) => one.classList.toggle('more', at > 0))"
-    )
+    tab.evaluate("document.querySelectorAll('pre').forEach((one, at) => one.classList.toggle('more', at > 0))")
     found = Axe().run(
         tab,
         context={"include": [[of]], "exclude": [["pre.more"]]},

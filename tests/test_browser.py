@@ -48,9 +48,7 @@ SCREEN, TALL = {"width": 1280, "height": 900}, 30_000  # pixels
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="there is no Chromium: install the package chromium"
-    ),
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: install the package chromium"),
     pytest.mark.timeout(180),
 ]
 
@@ -72,9 +70,7 @@ def lab(tmp_path_factory) -> Iterator[str]:
     }
     settings = home / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
     settings.parent.mkdir(parents=True)
-    settings.write_text(
-        '{"windowingMode": "none"}'
-    )  # every cell in the page, not only those in view
+    settings.write_text('{"windowingMode": "none"}')  # every cell in the page, not only those in view
     jupyter = [sys.executable, "-m", "jupyter"]
     subprocess.run(
         [*jupyter, "lab", "workspaces", "import", "binder/workspace.json"],
@@ -236,9 +232,7 @@ def chart_follows(page: Page) -> Iterator[None]:
     """The text of the panel's chart, which tells its figures, is another one afterwards."""
     before = page.tab.locator(".jupyter-widgets img").get_attribute("alt")
     yield
-    page.tab.wait_for_function(
-        "before => document.querySelector('.jupyter-widgets img').alt !== before", arg=before
-    )
+    page.tab.wait_for_function("before => document.querySelector('.jupyter-widgets img').alt !== before", arg=before)
 
 
 def lab_panel_by_keyboard(page: Page) -> None:
@@ -253,10 +247,7 @@ def lab_panel_by_keyboard(page: Page) -> None:
 # `make again` looks at all of them.
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=() if name == NOTEBOOKS[0] else pytest.mark.again)
-        for name in NOTEBOOKS
-    ],
+    [pytest.param(name, marks=() if name == NOTEBOOKS[0] else pytest.mark.again) for name in NOTEBOOKS],
 )
 def test_it_reads_well_in_both_themes_and_leads_to_the_next(page, name):
     """As it is stored, with the outputs that nbval compares with those of a run."""
@@ -336,9 +327,7 @@ def violations(page: Page, *rules: str) -> list[str]:
 
 def test_a_violation_would_be_found(page):
     page.open("00_start_here")
-    style = page.tab.add_style_tag(
-        content=".jp-RenderedHTMLCommon p { color: #888; background: #999; }"
-    )
+    style = page.tab.add_style_tag(content=".jp-RenderedHTMLCommon p { color: #888; background: #999; }")
     page.tab.evaluate("document.querySelector('.jp-Notebook img').removeAttribute('alt')")
     assert {found.split(":")[0] for found in violations(page)} == {"color-contrast", "image-alt"}
     style.evaluate("style => style.remove()")

@@ -176,9 +176,7 @@ def test_live_tells_what_is_missing(live, monkeypatch):
         cloud.add_fault("aws", delay=1)
 
 
-@pytest.mark.parametrize(
-    "endpoint", ["", "https://cell-1.momentohq.com", "cell-1.momentohq.com\n", "cell 1"]
-)
+@pytest.mark.parametrize("endpoint", ["", "https://cell-1.momentohq.com", "cell-1.momentohq.com\n", "cell 1"])
 def test_live_wants_a_host_name_for_momento(live, monkeypatch, endpoint):
     monkeypatch.setenv("MOMENTO_ENDPOINT", endpoint)
     with pytest.raises(CloudError, match="MOMENTO_ENDPOINT is not set to a host name"):
@@ -207,9 +205,7 @@ def test_a_distance_is_added_to_each_call_and_more_to_a_new_connection(cloud):
     assert faults.travel("aws", "2") == 0.25
     for name, distance in DISTANCES.items():
         said = repr(cloud.add_distance(name))
-        assert (
-            name in said and f"{distance.round_trip * 1e3:g} ms" in said
-        ) or name == "this machine"
+        assert (name in said and f"{distance.round_trip * 1e3:g} ms" in said) or name == "this machine"
     with pytest.raises(CloudError, match="no distance 'the moon'"):
         cloud.add_distance("the moon")
     cloud.add_distance("this machine")

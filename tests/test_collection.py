@@ -18,11 +18,7 @@ def opening(path) -> tuple[str, str]:
     return re.match(r"# (.*)", first)[1], re.search(r"\*\*Time:\*\* (\d+) minutes", first)[1]
 
 
-OPENINGS = [
-    (f"{path.stem[:2]} {title}", minutes)
-    for path in NOTEBOOKS
-    for title, minutes in [opening(path)]
-]
+OPENINGS = [(f"{path.stem[:2]} {title}", minutes) for path in NOTEBOOKS for title, minutes in [opening(path)]]
 
 
 def test_the_map_is_right():
@@ -38,9 +34,7 @@ def test_the_readme_s_table_is_right():
 
 
 def test_each_notebook_leads_to_the_one_before_and_the_one_after():
-    last_lines = [
-        texts(nbformat.read(path, as_version=4)).strip().splitlines()[-1] for path in NOTEBOOKS
-    ]
+    last_lines = [texts(nbformat.read(path, as_version=4)).strip().splitlines()[-1] for path in NOTEBOOKS]
     for number, line in enumerate(last_lines):
         wanted = {}
         if number:

@@ -56,10 +56,7 @@ def test_a_failure_is_told_and_the_fault_is_taken_away(cloud):
     ]
     outcomes = after_failures(cloud, cloud_ways, 0, (OUTAGE,))
     assert outcomes == {("forgetful", OUTAGE): "raises", ("remembering", OUTAGE): "does not ask"}
-    assert (
-        boto3.client("secretsmanager").get_secret_value(SecretId=SECRET_NAME)["SecretString"]
-        == cloud.api_key
-    )
+    assert boto3.client("secretsmanager").get_secret_value(SecretId=SECRET_NAME)["SecretString"] == cloud.api_key
 
 
 def one_attempt():

@@ -41,9 +41,7 @@ class Short(yaml.SafeLoader):
 Short.add_multi_constructor(
     "!",
     lambda loader, tag, node: (
-        node.value
-        if isinstance(node, yaml.ScalarNode)
-        else [loader.construct_object(it) for it in node.value]
+        node.value if isinstance(node, yaml.ScalarNode) else [loader.construct_object(it) for it in node.value]
     ),
 )
 
@@ -142,9 +140,7 @@ def test_the_handlers_load_from_the_unpacked_zip_and_nothing_else(cloud, tmp_pat
 
 
 def test_cfn_lint_finds_nothing():
-    done = subprocess.run(
-        [Path(sys.executable).with_name("cfn-lint"), str(TEMPLATE)], capture_output=True, text=True
-    )
+    done = subprocess.run([Path(sys.executable).with_name("cfn-lint"), str(TEMPLATE)], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
 
 
@@ -280,9 +276,7 @@ def test_the_rotation_s_permissions_are_enough(ministack, template):
     assert rotate(ministack, key_with(template, "RotationRole"))[-1][0] == "RotationSucceeded"
 
 
-@pytest.mark.parametrize(
-    "action", ["DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"]
-)
+@pytest.mark.parametrize("action", ["DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"])
 def test_the_rotation_needs_each_of_its_permissions(ministack, template, action):
     log = rotate(ministack, key_with(template, "RotationRole", drop=f"secretsmanager:{action}"))
     assert log[-1][0] == "RotationFailed" and "AccessDeniedException" in log[-2][1]
@@ -345,9 +339,7 @@ def cloudformation(environment):
     process.communicate(timeout=20)
 
 
-def test_the_stack_is_created_in_ministack_but_for_the_schedule(
-    cloudformation, for_lambda, template
-):
+def test_the_stack_is_created_in_ministack_but_for_the_schedule(cloudformation, for_lambda, template):
     s3, stacks = cloudformation("s3"), cloudformation("cloudformation")
     s3.create_bucket(Bucket="code", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     for path in for_lambda:
@@ -365,9 +357,7 @@ def test_the_stack_is_created_in_ministack_but_for_the_schedule(
         Capabilities=["CAPABILITY_IAM"],
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
     )
-    stacks.get_waiter("stack_create_complete").wait(
-        StackName="momento", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
-    )
+    stacks.get_waiter("stack_create_complete").wait(StackName="momento", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     made = stacks.describe_stack_resources(StackName="momento")["StackResources"]
     expected = sorted(kinds(template))
     expected.remove("AWS::SecretsManager::RotationSchedule")  # Rotate is "no", its default
@@ -376,8 +366,6 @@ def test_the_stack_is_created_in_ministack_but_for_the_schedule(
     for name in ("momento-api-key", "next-momento-api-key"):
         assert not sm.get_secret_value(SecretId=name).get("SecretString")  # AWS gives an error here
     policy = cloudformation("lambda").get_policy(
-        FunctionName=next(
-            it["PhysicalResourceId"] for it in made if it["LogicalResourceId"] == "RotationFunction"
-        )
+        FunctionName=next(it["PhysicalResourceId"] for it in made if it["LogicalResourceId"] == "RotationFunction")
     )["Policy"]
     assert "secretsmanager.amazonaws.com" in policy and "SourceAccount" in policy

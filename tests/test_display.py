@@ -29,15 +29,10 @@ def test_durations_have_three_digits_and_a_unit(seconds, text):
 
 def test_the_sanitizer_knows_every_measured_duration_and_no_other_number():
     lines = (Path(__file__).parent / "sanitize.cfg").read_text().splitlines()
-    pattern = re.compile(
-        next(line for line in lines if line.startswith("regex:")).removeprefix("regex:").strip()
-    )
+    pattern = re.compile(next(line for line in lines if line.startswith("regex:")).removeprefix("regex:").strip())
     for seconds in (1e-7, 3e-6, 0.0012, 0.9999, 1, 61.2, 12_345):
         assert pattern.sub("", duration(seconds)) == ""
-    assert (
-        pattern.sub("", "a TTL of 600 s and $3,888.00 for 30 reads")
-        == "a TTL of 600 s and $3,888.00 for 30 reads"
-    )
+    assert pattern.sub("", "a TTL of 600 s and $3,888.00 for 30 reads") == "a TTL of 600 s and $3,888.00 for 30 reads"
 
 
 @pytest.mark.parametrize(
@@ -72,9 +67,7 @@ def test_a_chart_has_a_text_with_all_its_numbers_and_a_clear_background():
 
 
 def test_every_kind_of_chart_tells_its_numbers_in_words():
-    stacked = stacked_bars(
-        {"one": {"a": 0.001, "b": 0.002}, "two": {"a": 0.0, "b": 0.001}}, "Title"
-    )
+    stacked = stacked_bars({"one": {"a": 0.001, "b": 0.002}, "two": {"a": 0.0, "b": 0.001}}, "Title")
     dots = latency_dots({"one": (1e-6, 2e-6), "two": (1e-3, 2e-3)}, "Title")
     lines = cost_lines({"no cache": [(1, 2), (10, 20)]}, here=5, throttled_from=8, break_even=0.03)
     assert "one 3.00" in stacked.alt and "two 1.00" in stacked.alt

@@ -38,9 +38,7 @@ def in_the_sandbox(cloud, monkeypatch):
     monkeypatch.setattr(
         CredentialProvider,
         "from_api_key_v2",
-        staticmethod(
-            lambda key, endpoint: at_address(original(key, endpoint), cloud.momento_address)
-        ),
+        staticmethod(lambda key, endpoint: at_address(original(key, endpoint), cloud.momento_address)),
     )
     return cloud
 

@@ -67,9 +67,7 @@ def test_ministack_does_not_hold_back_the_learners_sdk():
 @pytest.mark.parametrize("lock", ["tests/requirements.txt", "docs/requirements.txt"])
 def test_a_lock_beside_it_agrees_with_the_lock(lock):
     ours, theirs = locked(LOCK), locked((ROOT / lock).read_text())
-    assert {
-        name: version for name, version in theirs.items() if name in ours and ours[name] != version
-    } == {}
+    assert {name: version for name, version in theirs.items() if name in ours and ours[name] != version} == {}
 
 
 def test_environment_yml_is_made_from_the_lock():
@@ -82,9 +80,7 @@ def test_environment_yml_is_made_from_the_lock():
 
 
 def test_binder_reads_the_same_file():
-    assert (ROOT / "binder" / "environment.yml").read_text() == (
-        ROOT / "environment.yml"
-    ).read_text()
+    assert (ROOT / "binder" / "environment.yml").read_text() == (ROOT / "environment.yml").read_text()
 
 
 @pytest.mark.slow
@@ -126,9 +122,7 @@ def test_the_repository_has_one_address():
     urls = PROJECT["project"]["urls"].values()
     readme = (ROOT / "README.md").read_text()
     (binder,) = re.findall(r"mybinder\.org/v2/gh/([^/]+/[^/]+)/", readme)
-    books = {
-        "/".join(found) for found in re.findall(r"https://([\w-]+)\.github\.io/([\w.-]+)/", readme)
-    }
+    books = {"/".join(found) for found in re.findall(r"https://([\w-]+)\.github\.io/([\w.-]+)/", readme)}
     assert {"/".join(url.split("/")[3:5]) for url in urls} == {binder} == books
 
 
@@ -177,9 +171,7 @@ def test_a_python_that_is_too_old_is_told_which_will_do_and_nothing_is_removed(t
     old = tmp_path / "python3.10"
     old.write_text("#!/bin/sh\nexit 1\n")
     old.chmod(0o755)
-    done = subprocess.run(
-        ["make", ".venv/lab", f"PYTHON={old}"], cwd=tmp_path, capture_output=True, text=True
-    )
+    done = subprocess.run(["make", ".venv/lab", f"PYTHON={old}"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode and "is older than Python 3.11" in done.stdout
     assert (tmp_path / ".venv").exists()
 
@@ -188,9 +180,7 @@ def test_no_committed_file_names_a_package_registry():
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
         pytest.skip("this is no git checkout")
-    hosts = re.compile(
-        "|".join(("py" + "pi.org", "python" + "hosted.org", "registry.npm" + "js.org"))
-    )
+    hosts = re.compile("|".join(("py" + "pi.org", "python" + "hosted.org", "registry.npm" + "js.org")))
     found = [
         name
         for name in filter(None, listed.stdout.split("\0"))

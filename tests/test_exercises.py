@@ -104,9 +104,7 @@ def ask(connected, name, monkeypatch, tmp_path):
             space["cached"] = space["cached_page"]
         if name == "mail":
             space["received"] = f'  "{cloud.issue_api_key().reveal()}"\n'
-            space["client"].delete_secret(
-                SecretId="tutorial/exercise", ForceDeleteWithoutRecovery=True
-            )
+            space["client"].delete_secret(SecretId="tutorial/exercise", ForceDeleteWithoutRecovery=True)
         exec(compile(source, f"<answer to {name}>", "exec"), space)
         before, key = secrets_now(), space["current_token"]()
         check = ast.parse(CELLS[name].check)
@@ -185,9 +183,7 @@ class Checks:
         assert not _misjudged(asked)
 
     @functions
-    @pytest.mark.parametrize(
-        "part", [0, *(pytest.param(part, marks=pytest.mark.again) for part in (1, 2))]
-    )
+    @pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.again) for part in (1, 2))])
     def test_no_function_ends_or_hangs_the_kernel(self, name, ask, monkeypatch, part):
         function, asked = FUNCTIONS[name], []
         # A third of them in each `make test`, one to end, one to raise and one to hang; the others by `make again`.
@@ -273,17 +269,13 @@ def _also(name: str, what: str, after: bool = False) -> str:
     first, last = ("pass", what) if after else (what, "pass")
     wrapped = f"def wrap(right):\n    def also(*a):\n        {first}\n        done = right(*a)\n        {last}\n        return done\n    return also\n"
     if name in FACTORIES:
-        return (
-            f"{CELLS[name].solution}\n{wrapped}\nof = {function}\n{function} = lambda: wrap(of())\n"
-        )
+        return f"{CELLS[name].solution}\n{wrapped}\nof = {function}\n{function} = lambda: wrap(of())\n"
     return f"{CELLS[name].solution}\n{wrapped}\n{function} = wrap({function})\n"
 
 
 # The capstone: a trial at a time, as all of them take seconds.
 
-TRIALS = {
-    trial.__name__.strip("_"): entry for entry in service_trials._TRIALS for trial in entry[:1]
-}
+TRIALS = {trial.__name__.strip("_"): entry for entry in service_trials._TRIALS for trial in entry[:1]}
 
 
 @pytest.mark.slow

@@ -17,9 +17,7 @@ ENVIRONMENT = {"SECRET_NAME": SECRET_NAME, "CACHE_NAME": "tutorial"}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("file", "reads"), [("lambda_handler.py", 1), ("lambda_handler_naive.py", 5)]
-)
+@pytest.mark.parametrize(("file", "reads"), [("lambda_handler.py", 1), ("lambda_handler_naive.py", 5)])
 def test_the_lambda_files_serve_and_read_the_secret_as_often_as_said(cloud, file, reads):
     ran = invoke_lambda(cloud, str(NOTEBOOKS / file), [{"user": "user-1"}] * 5, **ENVIRONMENT)
     assert ran.answers == [{"visits": number} for number in (1, 2, 3, 4, 5)]
@@ -55,9 +53,7 @@ def test_a_file_that_fails_is_named_with_its_last_words(cloud, tmp_path, monkeyp
 def test_a_token_that_is_refused_fails_without_being_shown(cloud):
     cloud.revoke_api_key(cloud.api_key)
     with pytest.raises(SandboxError, match="Momento answered AUTHENTICATION_ERROR") as caught:
-        invoke_lambda(
-            cloud, str(NOTEBOOKS / "lambda_handler.py"), [{"user": "user-1"}], **ENVIRONMENT
-        )
+        invoke_lambda(cloud, str(NOTEBOOKS / "lambda_handler.py"), [{"user": "user-1"}], **ENVIRONMENT)
     assert cloud.api_key[:12] not in str(caught.value)
 
 

@@ -244,9 +244,7 @@ def test_the_notebook_s_own_config_keeps_the_deadline_of_notebook_08(cloud, conf
     assert note.title.startswith("Solved"), note
 
 
-def test_a_service_as_the_notebook_builds_it_stands_the_trials_of_notebook_12(
-    cloud, config_of_the_notebook
-):
+def test_a_service_as_the_notebook_builds_it_stands_the_trials_of_notebook_12(cloud, config_of_the_notebook):
     from datetime import timedelta
 
     from momento import CacheClient, Configurations

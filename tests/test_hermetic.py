@@ -52,12 +52,8 @@ print("hermetic")
 def learner(tmp_path) -> dict[str, str]:
     """An environment such as a developer has: real-looking keys, a profile, a region, a proxy, a Momento key."""
     config, credentials = tmp_path / "config", tmp_path / "credentials"
-    config.write_text(
-        "[profile work]\nregion = eu-central-1\nsso_start_url = https://example.awsapps.com/start\n"
-    )
-    credentials.write_text(
-        "[work]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = example\n"
-    )
+    config.write_text("[profile work]\nregion = eu-central-1\nsso_start_url = https://example.awsapps.com/start\n")
+    credentials.write_text("[work]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = example\n")
     return {
         **os.environ,
         "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
@@ -93,12 +89,8 @@ def test_it_all_works_where_only_the_loopback_interface_exists(learner):
     """This covers gRPC too, whose sockets Python doesn't see."""
     if not shutil.which("unshare") or run(["unshare", "-rn", "true"], learner).returncode:
         pytest.skip("this machine lets nobody make a network namespace")
-    in_namespace = (
-        'ip link set lo up 2>/dev/null || ifconfig lo up 2>/dev/null || exit 77; exec "$@"'
-    )
-    done = run(
-        ["unshare", "-rn", "sh", "-c", in_namespace, "sh", sys.executable, "-c", SESSION], learner
-    )
+    in_namespace = 'ip link set lo up 2>/dev/null || ifconfig lo up 2>/dev/null || exit 77; exec "$@"'
+    done = run(["unshare", "-rn", "sh", "-c", in_namespace, "sh", sys.executable, "-c", SESSION], learner)
     if done.returncode == 77:
         pytest.skip("this machine has no command that brings the loopback interface up")
     assert done.stdout == "hermetic\n", done.stderr

@@ -227,9 +227,7 @@ def place():
 def test_a_small_class_finishes(place, monkeypatch):
     monkeypatch.setattr(class_load, "NOTEBOOKS", class_load.NOTEBOOKS[:1])
     monkeypatch.setattr(class_load, "uuid4", lambda: SimpleNamespace(hex=WORD))
-    monkeypatch.setattr(
-        Learner, "stop", lambda _: asyncio.sleep(0)
-    )  # the tests below go on with them
+    monkeypatch.setattr(Learner, "stop", lambda _: asyncio.sleep(0))  # the tests below go on with them
     lessons = place.do(class_load.hold_class(place.hub.address, PASSWORD, 2))
     assert [lesson.trouble for lesson in lessons] == ["", ""]
     figures = summary(lessons, 1, 1)
@@ -634,9 +632,7 @@ def test_with_a_key_and_a_certificate_it_speaks_tls_only(tmp_path, monkeypatch):
     trusts = ssl.create_default_context(cafile=certificate)
     with running(scheme="https") as safe:
         learner = safe.log_in(FIRST, tls=trusts)
-        assert {cookie.key: cookie["secure"] for cookie in learner.session.cookie_jar}[
-            "jupyterhub-session-id"
-        ]
+        assert {cookie.key: cookie["secure"] for cookie in learner.session.cookie_jar}["jupyterhub-session-id"]
         with pytest.raises(aiohttp.ClientError):
             safe.log_in(FIRST)  # nobody has signed this certificate
         with pytest.raises(OSError):

@@ -23,9 +23,7 @@ def clock(monkeypatch):
 
 
 def line(exercise: str, solved: bool, minutes_ago: float) -> str:
-    return json.dumps(
-        {"exercise": exercise, "solved": solved, "at": NOW - 60 * minutes_ago, "kernel": 1.0}
-    )
+    return json.dumps({"exercise": exercise, "solved": solved, "at": NOW - 60 * minutes_ago, "kernel": 1.0})
 
 
 def test_it_knows_the_exercises_of_the_notebooks():

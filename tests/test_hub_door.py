@@ -34,9 +34,7 @@ def door(tmp_path) -> ClassAuthenticator:
     return ClassAuthenticator(user_password=PASSWORD, words=str(tmp_path), allow_all=True)
 
 
-async def knock(
-    door, name="anna", password=PASSWORD, word="my own word", address="192.0.2.1", headers=()
-):
+async def knock(door, name="anna", password=PASSWORD, word="my own word", address="192.0.2.1", headers=()):
     """True for in, False for refused, and the seconds to wait for "too many"."""
     request = SimpleNamespace(
         headers={"X-Forwarded-For": f"10.9.8.7, {address}", **dict(headers)}, remote_ip="127.0.0.1"
@@ -65,9 +63,7 @@ def test_guesses_for_many_names_from_one_address_wait_whatever_they_say_of_thems
         said = []
         for number in range(200):
             lie = {"X-Real-Ip": f"198.51.100.{number}", "Forwarded": f"for=198.51.100.{number}"}
-            said.append(
-                await knock(door, name=f"name-{number}", password="guess", headers=lie.items())
-            )
+            said.append(await knock(door, name=f"name-{number}", password="guess", headers=lie.items()))
         assert said.count(False) == 101 and said.count(429) == 99
         assert await knock(door, name="elsewhere", address="192.0.2.77") is True
         clock.now += 2.1  # a class behind that address is slowed down, not shut out

@@ -111,7 +111,5 @@ def test_versions_do_not_float():
 @pytest.mark.slow
 def test_what_this_folder_would_send_is_small(monkeypatch):
     """With all that tests and classes have left here."""
-    size = sum(
-        Path(one).stat().st_size for one in context(ROOT, monkeypatch) if Path(one).is_file()
-    )
+    size = sum(Path(one).stat().st_size for one in context(ROOT, monkeypatch) if Path(one).is_file())
     assert size < 10_000_000

@@ -36,9 +36,7 @@ def test_a_correction_reaches_a_cell_that_was_run():
 
 def test_what_a_learner_wrote_and_made_stays():
     base, new = cells(a="a", b="____", c="c"), cells(a="A", b="____", c="c", d="d")
-    mine = cells(
-        top="my first", a="a", own="my own", b="my answer", end="my last"
-    )  # c was thrown away
+    mine = cells(top="my first", a="a", own="my own", b="my answer", end="my last")  # c was thrown away
     assert texts(merge(base, mine, new)) == ["my first", "A", "my own", "my answer", "my last", "d"]
 
 
@@ -142,9 +140,7 @@ def test_cells_without_an_id_get_the_same_one_each_time(tmp_path):
     for _ in range(2):
         path = tmp_path / "a.ipynb"
         cell = {"cell_type": "markdown", "metadata": {}, "source": ["the same text"]}
-        path.write_text(
-            json.dumps({"cells": [cell, cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
-        )
+        path.write_text(json.dumps({"cells": [cell, cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
         _name_cells(path)
         names.append([one.id for one in nbformat.read(path, 4).cells])
     assert names[0] == names[1] and len(set(names[0])) == 2

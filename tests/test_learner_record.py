@@ -44,9 +44,7 @@ def test_the_list_is_that_of_the_notebooks():
 
 
 def test_a_check_is_noted(file):
-    fleet = Fleet(
-        requests_per_second=1, processes=1, lifetime=86_400, way="a cache with a fixed TTL"
-    )
+    fleet = Fleet(requests_per_second=1, processes=1, lifetime=86_400, way="a cache with a fixed TTL")
     check_ttl(None, fleet, most_dollars=5, most_stale=900)
     assert row("ttl")[:2] == ("not yet", "1")
     assert check_ttl(900, fleet, most_dollars=5, most_stale=900).mood == "good"
@@ -59,9 +57,7 @@ def test_solved_stays_solved_and_the_end_is_said():
         note_attempt(exercise, solved=True)
     note_attempt("one-read", solved=False)
     assert row("one-read")[0] == "✓ solved"
-    assert show_progress().caption == (
-        f"{len(EXERCISES)} of {len(EXERCISES)} exercises solved. That is all of them."
-    )
+    assert show_progress().caption == (f"{len(EXERCISES)} of {len(EXERCISES)} exercises solved. That is all of them.")
 
 
 def test_minutes_are_those_of_each_kernel_until_its_last_check(monkeypatch):

@@ -39,9 +39,7 @@ def test_it_counts_what_arrives_from_many_threads_and_sessions(cloud):
 
 @pytest.mark.slow
 def test_every_attempt_of_a_retried_call_is_a_line(cloud):
-    client = boto3.client(
-        "secretsmanager", config=Config(retries={"mode": "standard", "total_max_attempts": 3})
-    )
+    client = boto3.client("secretsmanager", config=Config(retries={"mode": "standard", "total_max_attempts": 3}))
     cloud.add_fault("aws", "GetSecretValue", error="ThrottlingException", times=2)
     with cloud.ledger.page("retries") as page:
         client.get_secret_value(SecretId=SECRET_NAME)
@@ -95,9 +93,7 @@ def test_momento_calls_sync_and_async_with_their_outcome(cloud, configuration):
 def test_momento_retries_are_lines_too(cloud, configuration):
     cloud.add_fault("momento", "Get", error="UNAVAILABLE", times=2)
     with cloud.ledger.page("retries") as page:
-        with CacheClient(
-            configuration, cloud.credentials_from(cloud.api_key), timedelta(seconds=60)
-        ) as client:
+        with CacheClient(configuration, cloud.credentials_from(cloud.api_key), timedelta(seconds=60)) as client:
             client.get(CACHE, "k")
     assert [call.outcome for call in page.calls] == ["UNAVAILABLE", "UNAVAILABLE", "ok"]
 

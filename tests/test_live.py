@@ -146,7 +146,5 @@ def test_what_is_exact_is_not_rounded(amount, shown):
 def test_the_policy_names_the_account_and_the_region(accounts, monkeypatch):
     account = boto3.client("sts").get_caller_identity()["Account"]
     (ours, everything) = json.loads(policy_to_paste())["Statement"]
-    assert (
-        ours["Resource"] == f"arn:aws:secretsmanager:us-west-2:{account}:secret:tutorial/go-live-*"
-    )
+    assert ours["Resource"] == f"arn:aws:secretsmanager:us-west-2:{account}:secret:tutorial/go-live-*"
     assert everything["Action"] == ["secretsmanager:ListSecrets"]

@@ -87,9 +87,7 @@ def test_it_listens_on_the_loopback_and_nowhere_else(cloud_with_iam):
 def test_faults_and_counts_are_the_same_as_with_moto(iam, cloud_with_iam):
     client = boto3.client("secretsmanager", config=NO_RETRY)
     before = cloud_with_iam.calls_seen().get("aws.GetRandomPassword", 0)
-    cloud_with_iam.add_fault(
-        "aws", "GetRandomPassword", error="ThrottlingException", message="Rate exceeded", times=1
-    )
+    cloud_with_iam.add_fault("aws", "GetRandomPassword", error="ThrottlingException", message="Rate exceeded", times=1)
     with pytest.raises(ClientError) as caught:
         client.get_random_password()
     assert caught.value.response["Error"] == {
@@ -103,9 +101,7 @@ def test_faults_and_counts_are_the_same_as_with_moto(iam, cloud_with_iam):
 def test_the_exercise_leaves_nothing_behind(cloud_with_iam, iam):
     before = [user["UserName"] for user in iam.list_users()["Users"]]
     check_policy(cloud_with_iam, "{}", SECRET_NAME)
-    check_policy(
-        cloud_with_iam, json.dumps({"Version": "2012-10-17", "Statement": []}), SECRET_NAME
-    )
+    check_policy(cloud_with_iam, json.dumps({"Version": "2012-10-17", "Statement": []}), SECRET_NAME)
     check_policy(cloud_with_iam, "no JSON", SECRET_NAME)
     assert [user["UserName"] for user in iam.list_users()["Users"]] == before
     names = [one["Name"] for one in boto3.client("secretsmanager").list_secrets()["SecretList"]]
@@ -127,13 +123,9 @@ def test_without_it_a_sentence_says_what_to_install(tmp_path, interrupted):
         "sys.argv[1:] = ['--aws-engine', 'ministack']; "
         "from sandbox.__main__ import main; main()"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
+    ended = subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert ended.returncode and "MiniStack, which plays IAM, is not installed" in ended.stderr
-    assert (
-        f"-m pip install --upgrade --no-deps --require-hashes --target {tmp_path}" in ended.stderr
-    )
+    assert f"-m pip install --upgrade --no-deps --require-hashes --target {tmp_path}" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

@@ -85,25 +85,17 @@ def test_the_time_to_live_is_told_and_changed(cloud):
             cache_pb._SetRequest(cache_key=b"k", cache_body=b"v", ttl_milliseconds=60_000),
             **to_cache,
         )
-        left = data.ItemGetTtl(
-            cache_pb._ItemGetTtlRequest(cache_key=b"k"), **to_cache
-        ).found.remaining_ttl_millis
+        left = data.ItemGetTtl(cache_pb._ItemGetTtlRequest(cache_key=b"k"), **to_cache).found.remaining_ttl_millis
         assert 50_000 < left <= 60_000
         for change, outcome in (
             ({"increase_to_milliseconds": 1_000}, "not_set"),
             ({"decrease_to_milliseconds": 1_000}, "set"),
             ({"overwrite_to_milliseconds": 30_000}, "set"),
         ):
-            answer = data.UpdateTtl(
-                cache_pb._UpdateTtlRequest(cache_key=b"k", **change), **to_cache
-            )
+            answer = data.UpdateTtl(cache_pb._UpdateTtlRequest(cache_key=b"k", **change), **to_cache)
             assert answer.WhichOneof("result") == outcome
-        assert data.ItemGetTtl(
-            cache_pb._ItemGetTtlRequest(cache_key=b"other"), **to_cache
-        ).HasField("missing")
-        exist = data.KeysExist(
-            cache_pb._KeysExistRequest(cache_keys=[b"k", b"other"]), **to_cache
-        ).exists
+        assert data.ItemGetTtl(cache_pb._ItemGetTtlRequest(cache_key=b"other"), **to_cache).HasField("missing")
+        exist = data.KeysExist(cache_pb._KeysExistRequest(cache_keys=[b"k", b"other"]), **to_cache).exists
         assert list(exist) == [True, False]
 
 
@@ -126,9 +118,7 @@ def test_a_missing_cache_is_not_found(client, topics):
 
 
 def test_an_unknown_key_is_refused_on_every_call(cloud):
-    provider = dataclasses.replace(
-        cloud.credentials_from(cloud.api_key), auth_token="eyJ.wrong.key"
-    )
+    provider = dataclasses.replace(cloud.credentials_from(cloud.api_key), auth_token="eyJ.wrong.key")
     with CacheClient(Configurations.Laptop.v1(), provider, timedelta(seconds=60)) as client:
         assert client.list_caches().error_code is MomentoErrorCode.AUTHENTICATION_ERROR
         assert client.set(CACHE, "k", "v").error_code is MomentoErrorCode.AUTHENTICATION_ERROR
@@ -140,9 +130,7 @@ def test_an_unknown_key_is_refused_on_every_call(cloud):
 @pytest.mark.parametrize("kind", ["v2", "v1"])
 def test_a_key_works_until_it_is_revoked(cloud, kind):
     key = cloud.issue_api_key(kind)
-    with CacheClient(
-        Configurations.Laptop.v1(), cloud.credentials_from(key), timedelta(seconds=60)
-    ) as client:
+    with CacheClient(Configurations.Laptop.v1(), cloud.credentials_from(key), timedelta(seconds=60)) as client:
         assert isinstance(client.set(CACHE, "k", "v"), CacheSet.Success)
         cloud.revoke_api_key(key)
         assert client.get(CACHE, "k").error_code is MomentoErrorCode.AUTHENTICATION_ERROR

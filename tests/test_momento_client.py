@@ -108,9 +108,7 @@ def test_a_second_rotation_within_a_second_fails_until_that_is_over(cloud, momen
 
 
 @pytest.mark.slow
-def test_a_refused_token_without_a_newer_one_is_read_once_a_second_and_not_for_each_call(
-    cloud, momento
-):
+def test_a_refused_token_without_a_newer_one_is_read_once_a_second_and_not_for_each_call(cloud, momento):
     kept = momento()
     kept.call(visit)
     cloud.revoke_api_key(cloud.api_key)

@@ -190,9 +190,7 @@ def test_a_revoked_token_is_replaced_and_no_call_fails(cloud, source, new_cache_
         clients.call(lambda client: client.set(CACHE, "visits", "0"))
         rotate(cloud)
         with cloud.ledger.page("after the rotation") as page:
-            answers = at_once(
-                lambda: clients.call(lambda client: client.increment(CACHE, "visits")), 8
-            )
+            answers = at_once(lambda: clients.call(lambda client: client.increment(CACHE, "visits")), 8)
     assert all(isinstance(answer, CacheIncrement.Success) for answer in answers)
     # Increment isn't safe to repeat, except after a refusal: each was done once.
     assert sorted(answer.value for answer in answers) == list(range(1, 9))
@@ -210,9 +208,7 @@ def test_64_threads_a_wrong_new_token_and_slow_reads_all_return(cloud, source, n
     assert page.count("GetSecretValue") <= 4 and page.momento_clients == 2
 
 
-def test_a_wrong_new_token_never_takes_the_place_of_one_that_works(
-    cloud, new_cache_client, no_pauses
-):
+def test_a_wrong_new_token_never_takes_the_place_of_one_that_works(cloud, new_cache_client, no_pauses):
     def try_token(token: str) -> bool:
         with new_cache_client(token) as client:
             return is_accepted(client.get(CACHE, "key"))
@@ -348,9 +344,7 @@ def gunicorn(folder: Path, cloud, *options: str):
     (folder / "visits.py").write_text(SERVICE.format(secret=SECRET_NAME, cache=CACHE))
     command = [sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:0", *options, "visits:app"]
     with open(folder / "log", "w+", encoding="utf-8") as log:
-        server = subprocess.Popen(
-            command, cwd=folder, env=environment_of(cloud), stderr=log, stdout=log
-        )
+        server = subprocess.Popen(command, cwd=folder, env=environment_of(cloud), stderr=log, stdout=log)
 
         def address() -> str | None:
             found = re.search(r"Listening at: (\S+)", (folder / "log").read_text())
@@ -448,9 +442,7 @@ def test_messages_survive_streams_that_end(cloud, source, no_pauses):
     with SharedTopicClient(source, new_client) as clients:
         with listening(clients, "orders") as (got, end):
             for number in range(20):
-                clients.call(
-                    lambda client, text=f"order {number}": client.publish(CACHE, "orders", text)
-                )
+                clients.call(lambda client, text=f"order {number}": client.publish(CACHE, "orders", text))
                 time.sleep(0.07)
             clients.call(lambda client: client.publish(CACHE, "orders", "the end"))
             end.join(20)

@@ -15,9 +15,7 @@ from answers import code, shown, texts
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-TOKEN = re.compile(
-    r"(?<![\w/+=-])(?:eyJ[\w-]{20,}(?:\.[\w-]+)*|[A-Za-z0-9+/]{80,}={0,2})(?![\w/+=-])"
-)
+TOKEN = re.compile(r"(?<![\w/+=-])(?:eyJ[\w-]{20,}(?:\.[\w-]+)*|[A-Za-z0-9+/]{80,}={0,2})(?![\w/+=-])")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
@@ -33,9 +31,7 @@ def notebook(path):
 
 def test_it_is_stored_as_one_clean_run(notebook):
     nbformat.validate(notebook)
-    assert [cell.execution_count for cell in code(notebook)] == list(
-        range(1, len(code(notebook)) + 1)
-    )
+    assert [cell.execution_count for cell in code(notebook)] == list(range(1, len(code(notebook)) + 1))
     assert notebook.metadata == {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -80,11 +76,7 @@ def test_links_and_pictures_resolve_and_pictures_have_a_text(notebook):
 
 
 def test_figures_have_a_text(notebook):
-    html = "".join(
-        output.get("data", {}).get("text/html", "")
-        for cell in code(notebook)
-        for output in cell.outputs
-    )
+    html = "".join(output.get("data", {}).get("text/html", "") for cell in code(notebook) for output in cell.outputs)
     assert html.count("<img") == len(re.findall(r'<img [^>]*alt="[^"]{20,}"', html))
 
 

@@ -41,9 +41,7 @@ def test_replicas_and_a_key_of_ones_own_are_billed():
     fleet = Fleet(requests_per_second=1, secrets=3, replicas=2, customer_key=True)
     bill = fleet.bill()
     assert bill["keeping the secrets"] == pytest.approx(3 * 3 * 0.40)
-    assert bill["customer managed key"] == pytest.approx(
-        3 * 1.00 + fleet.gets_per_month * 0.03 / 10_000
-    )
+    assert bill["customer managed key"] == pytest.approx(3 * 1.00 + fleet.gets_per_month * 0.03 / 10_000)
     assert fleet.dollars_per_month == pytest.approx(sum(bill.values()))
     assert "customer managed key" not in replace(fleet, customer_key=False).bill()
 
@@ -57,9 +55,7 @@ def test_at_the_break_even_calls_cost_as_much_as_keeping_the_secrets():
 
 def test_throttling_starts_where_the_share_of_the_quota_passes_one():
     fleet = Fleet(secrets=4)
-    assert replace(
-        fleet, requests_per_second=throttled_from(fleet)
-    ).share_of_quota == pytest.approx(1)
+    assert replace(fleet, requests_per_second=throttled_from(fleet)).share_of_quota == pytest.approx(1)
 
 
 @pytest.mark.parametrize("customer_key", [False, True])
@@ -99,10 +95,7 @@ def test_no_requests_make_no_calls_and_rare_ones_make_what_they_make(way):
 
 @pytest.mark.parametrize("way", (AWS_LIBRARY, FIXED_TTL))
 def test_calls_never_grow_with_the_ttl(way):
-    calls = [
-        Fleet(requests_per_second=5, way=way, ttl=ttl).calls_per_month
-        for ttl in (0, 1, 10, 300, 3600, 86_400)
-    ]
+    calls = [Fleet(requests_per_second=5, way=way, ttl=ttl).calls_per_month for ttl in (0, 1, 10, 300, 3600, 86_400)]
     assert calls == sorted(calls, reverse=True)
 
 
@@ -119,9 +112,7 @@ def test_calls_never_grow_with_the_ttl(way):
         (2, 1, 60, 3600),
     ],
 )
-def test_a_real_cache_on_a_compressed_clock_makes_exactly_these_calls(
-    cloud, rate, processes, lifetime, ttl
-):
+def test_a_real_cache_on_a_compressed_clock_makes_exactly_these_calls(cloud, rate, processes, lifetime, ttl):
     client = boto3.client("secretsmanager")
     fleet = Fleet(rate, processes, lifetime, ttl, FIXED_TTL)
     now = 0.0
@@ -139,9 +130,7 @@ def test_a_real_cache_on_a_compressed_clock_makes_exactly_these_calls(
 def test_the_library_on_a_compressed_clock_makes_these_calls_within_its_jitter(cloud):
     random.seed(7)
     fleet = Fleet(requests_per_second=1 / 30, lifetime=5 * 86_400, way=AWS_LIBRARY)
-    cache = SecretCache(
-        SecretCacheConfig(secret_refresh_interval=3600), boto3.client("secretsmanager")
-    )
+    cache = SecretCache(SecretCacheConfig(secret_refresh_interval=3600), boto3.client("secretsmanager"))
     with cloud.ledger.page("replay") as page, library_clock() as clock:
         for number in range(round(fleet.reads_per_life)):
             clock.now = number * 30
@@ -198,9 +187,7 @@ def test_where_an_endpoint_pays_it_costs_as_much_as_the_gateway_s_gigabytes():
     assert sum(without.bill(fleet).values()) == pytest.approx(sum(with_one.bill(fleet).values()))
 
 
-@pytest.mark.parametrize(
-    "bad", [{"nat_gateways": -1}, {"trail_copies": 0.5}, {"endpoint_zones": 11}]
-)
+@pytest.mark.parametrize("bad", [{"nat_gateways": -1}, {"trail_copies": 0.5}, {"endpoint_zones": 11}])
 def test_what_cannot_stand_around_them_is_told(bad):
     with pytest.raises(PricingError, match=next(iter(bad))):
         Around(**bad)

@@ -64,9 +64,7 @@ def clients_of(cloud, secret_name) -> SharedClient:
     source = TokenSource(secret_name, ttl=300, max_age=3600)
     return SharedClient(
         source,
-        lambda token: CacheClient(
-            Configurations.Laptop.v1(), cloud.credentials_from(token), timedelta(minutes=1)
-        ),
+        lambda token: CacheClient(Configurations.Laptop.v1(), cloud.credentials_from(token), timedelta(minutes=1)),
     )
 
 
@@ -120,9 +118,7 @@ def test_deleted_by_another_kernel_between_the_question_and_the_deletion(between
 
 def test_it_is_on_the_disk_before_aws_is_asked(between, record):
     seen = []
-    between.rules["CreateSecret"] = lambda request: seen.append(
-        entry_of(record, request["Name"]).mark
-    )
+    between.rules["CreateSecret"] = lambda request: seen.append(entry_of(record, request["Name"]).mark)
     new(record).create_secret()
     assert len(seen) == 1
 
@@ -190,9 +186,7 @@ def test_a_record_of_another_run_deletes_nothing_of_this_one(accounts, tmp_path)
     assert names() == {mine}
 
 
-@pytest.mark.parametrize(
-    "what, where", [("account", "999999999999"), ("region", "eu-west-1"), ("endpoint", "AWS")]
-)
+@pytest.mark.parametrize("what, where", [("account", "999999999999"), ("region", "eu-west-1"), ("endpoint", "AWS")])
 def test_a_record_of_another_place_is_kept_and_said(accounts, record, what, where):
     resources = new(record)
     name = resources.create_secret()
@@ -225,9 +219,7 @@ def test_another_region_keeps_its_entry(accounts, record, monkeypatch):
         json.dumps({"kind": "role", "name": "x", "mark": "x", "place": {"endpoint": "x"}, "written": 0}),
     ],
 )  # fmt: skip
-def test_an_unreadable_entry_is_kept_aside_and_said_and_the_others_count(
-    accounts, record, contents, capsys
-):
+def test_an_unreadable_entry_is_kept_aside_and_said_and_the_others_count(accounts, record, contents, capsys):
     name = new(record).create_secret()
     (record / "tutorial%2Fgo-live-lost.json").write_text(contents)
     assert new(record).leftovers() == [name]
@@ -336,9 +328,7 @@ def test_created_late_after_the_kernel_was_killed(between, record):
 
 
 def test_a_refusal_leaves_no_entry_and_a_sentence(accounts, record):
-    accounts.ask(
-        "add_fault", service="aws", operation="CreateSecret", error="AccessDeniedException"
-    )
+    accounts.ask("add_fault", service="aws", operation="CreateSecret", error="AccessDeniedException")
     with pytest.raises(CloudError, match="was not created: this identity lacks the permission"):
         new(record).create_secret()
     assert not record.exists()
@@ -415,9 +405,7 @@ def test_a_deletion_that_takes_its_time_is_waited_for(between, record):
     still = boto3.client("secretsmanager").describe_secret(SecretId=name)
     still = {key: still[key] for key in ("ARN", "Name", "Tags")}
     shown = []
-    between.rules["DescribeSecret"] = lambda _: (
-        shown.append(1) or (still if len(shown) < 4 else None)
-    )
+    between.rules["DescribeSecret"] = lambda _: shown.append(1) or (still if len(shown) < 4 else None)
     assert resources.clean_up().removed == [name] and len(shown) == 4
 
 
@@ -454,9 +442,7 @@ def test_listing_that_is_refused_hinders_no_clean_up(accounts, record):
     assert resources.clean_up().removed == [name]
 
 
-def test_the_cache_is_ours_alone_and_is_deleted_with_the_key_of_the_secret(
-    accounts, record, monkeypatch
-):
+def test_the_cache_is_ours_alone_and_is_deleted_with_the_key_of_the_secret(accounts, record, monkeypatch):
     cloud, resources = connect(), new(record)
     name = resources.create_secret()
     monkeypatch.delenv("MOMENTO_API_KEY")
@@ -552,9 +538,7 @@ def account_with_iam():
 
 
 @pytest.mark.parametrize("without", ["nothing", *ACTIONS])
-def test_the_policy_is_enough_and_none_of_it_too_much(
-    accounts, account_with_iam, record, monkeypatch, without
-):
+def test_the_policy_is_enough_and_none_of_it_too_much(accounts, account_with_iam, record, monkeypatch, without):
     """Against MiniStack, which decides by policies; only AWS itself proves one."""
     admin = account_with_iam.aws_access_key
     monkeypatch.setenv("AWS_ENDPOINT_URL", account_with_iam.aws)

@@ -97,9 +97,7 @@ def measured(client, clock: Clock, throttled: bool) -> tuple[int, float]:
     [(r, t) for r in RETRIES for t in (False, True) if not (t and r == {"mode": "adaptive"})],
     ids=str,
 )
-def test_the_longest_wait_is_what_botocore_makes_of_its_longest_pauses(
-    retries, throttled, clock, monkeypatch
-):
+def test_the_longest_wait_is_what_botocore_makes_of_its_longest_pauses(retries, throttled, clock, monkeypatch):
     draw(monkeypatch, 1.0)
     client = client_of(retries)
     waits = longest_waits(client, throttled=throttled)

@@ -57,9 +57,7 @@ def allow(function: str, **statement) -> None:
 
 @pytest.fixture
 def function(cloud, sm) -> str:
-    arn = cloud.deploy_function(
-        str(ROTATION_FUNCTION), NEXT_KEY_SECRET=NEXT_KEY, CACHE_NAME="tutorial"
-    )
+    arn = cloud.deploy_function(str(ROTATION_FUNCTION), NEXT_KEY_SECRET=NEXT_KEY, CACHE_NAME="tutorial")
     allow(arn, SourceAccount="123456789012")
     return arn
 
@@ -74,9 +72,7 @@ def deploy(cloud, tmp_path, source: str, **environment: str) -> str:
 
 
 def rotate(sm, function: str, **more) -> str:
-    return sm.rotate_secret(
-        SecretId=SECRET_NAME, RotationLambdaARN=function, RotationRules=RULES, **more
-    )["VersionId"]
+    return sm.rotate_secret(SecretId=SECRET_NAME, RotationLambdaARN=function, RotationRules=RULES, **more)["VersionId"]
 
 
 def labels(sm) -> dict[str, list[str]]:
@@ -118,9 +114,7 @@ def test_a_rotation_runs_the_four_steps_with_one_token_and_moves_the_labels(clou
     assert timedelta(days=29) < described["NextRotationDate"] - now < timedelta(days=31)
 
 
-def test_rotate_secret_answers_at_once_with_the_label_on_a_version_without_a_value(
-    cloud, sm, tmp_path
-):
+def test_rotate_secret_answers_at_once_with_the_label_on_a_version_without_a_value(cloud, sm, tmp_path):
     """What AWS's own template relies on: the label is there, the value is not."""
     seen = tmp_path / "seen.json"
     function = deploy(
@@ -399,9 +393,7 @@ def test_a_pending_key_that_momento_refuses_names_its_cure_and_the_cure_works(cl
         f"aws secretsmanager update-secret-version-stage --secret-id {secret} "
         f"--version-stage AWSPENDING --remove-from-version-id {version}"
     )
-    sm.update_secret_version_stage(
-        SecretId=SECRET_NAME, VersionStage="AWSPENDING", RemoveFromVersionId=version
-    )
+    sm.update_secret_version_stage(SecretId=SECRET_NAME, VersionStage="AWSPENDING", RemoveFromVersionId=version)
     wanted = put_next_key(cloud, sm)
     rotate(sm, function)
     assert cloud.rotation_log(function) == WORKED and value(sm) == wanted
@@ -411,9 +403,7 @@ def test_the_label_can_be_taken_off_an_empty_version(cloud, sm, function):
     put_next_key(cloud, sm, value(sm))
     version = rotate(sm, function)
     cloud.rotation_log(function)
-    sm.update_secret_version_stage(
-        SecretId=SECRET_NAME, VersionStage="AWSPENDING", RemoveFromVersionId=version
-    )
+    sm.update_secret_version_stage(SecretId=SECRET_NAME, VersionStage="AWSPENDING", RemoveFromVersionId=version)
     assert version not in labels(sm)
     put_next_key(cloud, sm)
     rotate(sm, function)
@@ -560,9 +550,7 @@ def test_steps_out_of_order_never_make_current_what_is_no_key(cloud, sm, functio
         assert "has no value: createSecret comes first" in said
     # by hand, and wrong
     sm.put_secret_value(**event, SecretBinary=b"key", VersionStages=["AWSPENDING"])
-    answer = boto3.client("lambda").invoke(
-        FunctionName=function, Payload=json.dumps({**event, "Step": "createSecret"})
-    )
+    answer = boto3.client("lambda").invoke(FunctionName=function, Payload=json.dumps({**event, "Step": "createSecret"}))
     assert json.load(answer["Payload"]) == "has its key already"
     assert "was stored as SecretBinary" in invoke(function, {**event, "Step": "finishSecret"})
     said = invoke(function, {**event, "Step": "testSecret"})
@@ -596,9 +584,7 @@ def test_no_next_key_at_all_gets_a_sentence(cloud, sm, function):
 
 
 def test_a_cache_that_there_is_not_is_named(cloud, sm):
-    function = cloud.deploy_function(
-        str(ROTATION_FUNCTION), NEXT_KEY_SECRET=NEXT_KEY, CACHE_NAME="misspelt"
-    )
+    function = cloud.deploy_function(str(ROTATION_FUNCTION), NEXT_KEY_SECRET=NEXT_KEY, CACHE_NAME="misspelt")
     allow(function)
     rotate(sm, function)
     assert "there is no cache of the name in CACHE_NAME" in cloud.rotation_log(function)[1][1]
@@ -708,9 +694,7 @@ def test_a_function_has_an_environment_of_its_own(cloud, sm, tmp_path, monkeypat
 
 @pytest.mark.own_sandbox
 def test_a_function_that_hangs_ends_with_the_sandbox(cloud, sm, tmp_path):
-    function = deploy(
-        cloud, tmp_path, "import time\ndef handler(event, context):\n    time.sleep(600)"
-    )
+    function = deploy(cloud, tmp_path, "import time\ndef handler(event, context):\n    time.sleep(600)")
     rotate(sm, function)
     sandbox = psutil.Process(cloud._sandbox.pid)
     end = time.monotonic() + 20
@@ -742,9 +726,7 @@ def test_with_another_stand_in_behind_it_the_same_rotation_is_played(environment
         cloud.ensure_secret(SECRET_NAME)
         sm = boto3.client("secretsmanager")
         sm.create_secret(Name=NEXT_KEY, SecretString=cloud.issue_api_key())
-        function = cloud.deploy_function(
-            str(ROTATION_FUNCTION), NEXT_KEY_SECRET=NEXT_KEY, CACHE_NAME="tutorial"
-        )
+        function = cloud.deploy_function(str(ROTATION_FUNCTION), NEXT_KEY_SECRET=NEXT_KEY, CACHE_NAME="tutorial")
         allow(function)
         version = rotate(sm, function)
         assert cloud.rotation_log(function) == WORKED

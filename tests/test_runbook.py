@@ -38,10 +38,7 @@ class Shell:
 
     def _run(self, command: str, variables: dict[str, str]) -> dict[str, Any]:
         self.ran.add(command)
-        words = [
-            re.sub(r"\$(\w+)", lambda name: variables[name[1]], word)
-            for word in shlex.split(command)[2:]
-        ]
+        words = [re.sub(r"\$(\w+)", lambda name: variables[name[1]], word) for word in shlex.split(command)[2:]]
         operation, options = words[0].replace("-", "_"), words[1:]
         names = ["".join(part.title() for part in one[2:].split("-")) for one in options[::2]]
         return getattr(self.client, operation)(**dict(zip(names, options[1::2], strict=True)))
@@ -79,9 +76,7 @@ def service(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 def test_a_leaked_token(cloud, shell, service):
     assert service()
     leaked = cloud.api_key
-    shell.run(
-        "A token has leaked", "put-secret-value", SECRET=SECRET_NAME, NEW_KEY=cloud.issue_api_key()
-    )
+    shell.run("A token has leaked", "put-secret-value", SECRET=SECRET_NAME, NEW_KEY=cloud.issue_api_key())
     cloud.revoke_api_key(leaked)
     assert service()
 

@@ -32,9 +32,7 @@ def test_alone_it_prints_one_json_line_and_serves_until_its_input_closes():
     ready = json.loads(process.stdout.readline())
     wanted = {"aws", "aws_access_key", "momento", "api_key", "momento_endpoint", "caches", "pid"}
     assert set(ready) == wanted
-    assert ready["aws"].startswith("http://127.0.0.1:") and ready["momento"].startswith(
-        "127.0.0.1:"
-    )
+    assert ready["aws"].startswith("http://127.0.0.1:") and ready["momento"].startswith("127.0.0.1:")
     assert ready["pid"] == process.pid
     process.stdin.close()
     assert process.wait(timeout=10) == 0
@@ -63,16 +61,10 @@ def test_an_api_key_from_the_command_line_is_accepted(kind):
 
 def test_it_listens_on_the_loopback_address_only():
     sandbox = Sandbox().wait_until_ready()
-    listening = [
-        c.laddr.ip
-        for c in psutil.Process(sandbox.pid).net_connections()
-        if c.status == psutil.CONN_LISTEN
-    ]
+    listening = [c.laddr.ip for c in psutil.Process(sandbox.pid).net_connections() if c.status == psutil.CONN_LISTEN]
     sandbox.close()
     assert len(listening) == 2
-    assert {address.removeprefix("::ffff:") for address in listening} == {
-        "127.0.0.1"
-    }  # gRPC writes it as IPv6
+    assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}  # gRPC writes it as IPv6
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL on Windows")
@@ -127,9 +119,7 @@ def test_a_child_that_cannot_start_says_why():
 def test_a_python_without_the_packages_gets_a_sentence(tmp_path):
     """`-S` leaves site-packages out, so this Python has nothing but the project's own folder."""
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    done = subprocess.run(
-        [sys.executable, "-S", "-m", "sandbox"], cwd=root, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-S", "-m", "sandbox"], cwd=root, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "make lab" in done.stderr

@@ -62,9 +62,7 @@ def test_the_files_know_nothing_of_the_sandbox():
 )
 def test_each_says_nothing_of_its_token_and_leaves_no_process(cloud, tmp_path, command):
     """That they serve through rotations is in the notebook."""
-    with Server(
-        cloud, *command, folder=FOLDER, PROMETHEUS_MULTIPROC_DIR=str(tmp_path), **ENVIRONMENT
-    ) as server:
+    with Server(cloud, *command, folder=FOLDER, PROMETHEUS_MULTIPROC_DIR=str(tmp_path), **ENVIRONMENT) as server:
         assert httpx.post(f"{server.address}/visits/anna").json()["visits"] == 1
         health = httpx.get(f"{server.address}/health").json()
         assert health.pop("version") and health == {"token": "fresh", "problem": None}
@@ -76,9 +74,7 @@ def test_each_says_nothing_of_its_token_and_leaves_no_process(cloud, tmp_path, c
 
 @pytest.mark.slow
 def test_health_says_why_recovers_without_traffic_and_the_service_ends_when_it_is_told(cloud):
-    with Server(
-        cloud, "uvicorn", "--port", "0", "visits_async:app", folder=FOLDER, **ENVIRONMENT
-    ) as server:
+    with Server(cloud, "uvicorn", "--port", "0", "visits_async:app", folder=FOLDER, **ENVIRONMENT) as server:
         cloud.add_fault("aws", error="AccessDeniedException")
         cloud.revoke_api_key(cloud.api_key)
         assert httpx.post(f"{server.address}/visits/anna").status_code in (502, 503)

@@ -41,11 +41,7 @@ def test_the_panel_follows_every_control():
 
 def test_the_panel_has_a_plain_form_with_chart_and_table():
     bundle = cost_panel()._repr_mimebundle_()
-    assert (
-        "$1,296.00" in bundle["text/html"]
-        and "<img" in bundle["text/html"]
-        and "<table>" in bundle["text/html"]
-    )
+    assert "$1,296.00" in bundle["text/html"] and "<img" in bundle["text/html"] and "<table>" in bundle["text/html"]
     assert bundle["text/plain"].startswith("A panel of sliders")
 
 
@@ -54,11 +50,7 @@ def test_every_control_has_a_name_and_a_range_that_the_model_takes():
     panel = cost_panel()
     for control in panel._controls.values():
         assert control.description
-        values = (
-            [value for _, value in control._options_full]
-            if hasattr(control, "_options_full")
-            else []
-        )
+        values = [value for _, value in control._options_full] if hasattr(control, "_options_full") else []
         if hasattr(control, "base"):
             values = [control.base**control.min, control.base**control.max]
         elif hasattr(control, "min"):

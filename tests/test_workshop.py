@@ -79,9 +79,7 @@ def test_links_resolve_to_files_and_headings(page):
 def test_the_slides_need_no_network():
     if not (shutil.which("npm") and (ROOT / ".venv/reveal").exists()):
         pytest.skip("slides are shown by reveal.js, which npm installs")
-    done = subprocess.run(
-        [sys.executable, WORKSHOP / "make_slides.py"], capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, WORKSHOP / "make_slides.py"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     folder = ROOT / "build" / "slides"
     page = (folder / "index.html").read_text()

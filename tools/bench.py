@@ -277,18 +277,13 @@ def rotation_rows(cloud: Cloud) -> list[dict[str, Any]]:
 
         drill = run_drill(cloud, name, operate, lambda number: None, rotate)
         apart = "a second apart" if pause else "at once"
-        rows.append(
-            row(name, f"failed_in_10_rotations_{apart}".replace(" ", "_"), drill.failed, "of 3,200")
-        )
+        rows.append(row(name, f"failed_in_10_rotations_{apart}".replace(" ", "_"), drill.failed, "of 3,200"))
     return rows
 
 
 def with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each row with its ratio to the best, which is the lowest, of its metric; None where the best is 0 and it isn't."""
-    best = {
-        metric: min(r["value"] for r in rows if r["metric"] == metric)
-        for metric in {r["metric"] for r in rows}
-    }
+    best = {metric: min(r["value"] for r in rows if r["metric"] == metric) for metric in {r["metric"] for r in rows}}
 
     def ratio(one: dict[str, Any]) -> float | None:
         lowest = best[one["metric"]]
@@ -317,11 +312,7 @@ def main() -> None:
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     order = sorted(rows, key=lambda one: (one["metric"], one["value"]))
-    print(
-        Table(
-            tuple(rows[0]), [tuple(str(cell) for cell in one.values()) for one in order]
-        ).as_columns()
-    )
+    print(Table(tuple(rows[0]), [tuple(str(cell) for cell in one.values()) for one in order]).as_columns())
     print(f"Written to {target.relative_to(ROOT)}.")
 
 

@@ -76,9 +76,7 @@ def _go_live(yes: bool, into: Path) -> int:
     print(cloud)
     with cloud.ledger.page("around the notebook") as page:
         notebook = nbformat.read(NOTEBOOK, as_version=4)
-        calls = int(
-            re.search(r"^CALLS = (\d+)", "\n".join(c.source for c in notebook.cells), re.M)[1]
-        )
+        calls = int(re.search(r"^CALLS = (\d+)", "\n".join(c.source for c in notebook.cells), re.M)[1])
         checked = check_live(cloud, calls)
         print(f"\n{checked.as_columns()}\n")
         if checked.caption != "Ready":
@@ -190,9 +188,7 @@ def _finish(report: dict, removal: Removal, page: Page, api_key: str) -> None:
     report["removed"] += removal.removed
     report["left"] = [list(map(str, row)) for row in removal.rows if row[0] in removal.left]
     failed = [step for step in report["steps"] if step["outcome"] != "ok"]
-    for (
-        step
-    ) in failed:  # no error holds the key; a report that is shared must not, whatever happens
+    for step in failed:  # no error holds the key; a report that is shared must not, whatever happens
         step["outcome"] = step["outcome"].replace(api_key, "<hidden>")
     if failed:
         report["outcome"] = f"failed at {failed[0]['step']!r}"

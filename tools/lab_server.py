@@ -36,14 +36,10 @@ class LabServer:
 
 
 @contextmanager
-def lab_server(
-    command: Sequence[str], folder: Path, environment: dict[str, str], log: Path
-) -> Iterator[LabServer]:
+def lab_server(command: Sequence[str], folder: Path, environment: dict[str, str], log: Path) -> Iterator[LabServer]:
     """`command` and OPTIONS, run in `folder`; ends the server afterwards. Raises RuntimeError with its log."""
     with log.open("w") as written:
-        server = subprocess.Popen(
-            [*command, *OPTIONS], cwd=folder, env=environment, stdout=written, stderr=written
-        )
+        server = subprocess.Popen([*command, *OPTIONS], cwd=folder, env=environment, stdout=written, stderr=written)
     try:
         yield LabServer(_address(server, log), server.pid)
     finally:

@@ -25,17 +25,11 @@ _NOT_READ = re.compile(r"<details>.*?</details>|```.*?```|!?\[([^\]]*)\]\([^)]*\
 def minutes(path: Path) -> int:
     """The minutes that stand in a notebook's first cell."""
     cells = nbformat.read(path, as_version=4).cells
-    prose = " ".join(
-        _NOT_READ.sub(r"\1", cell.source) for cell in cells if cell.cell_type != "code"
-    )
+    prose = " ".join(_NOT_READ.sub(r"\1", cell.source) for cell in cells if cell.cell_type != "code")
     code = [cell for cell in cells if cell.cell_type == "code"]
     lines = sum(len(cell.source.splitlines()) for cell in code)
     exercises = sum(_exercise(cell.metadata.get("tags", [])) for cell in code)
-    total = (
-        len(prose.split()) / WORDS_A_MINUTE
-        + (len(code) * SECONDS_A_CELL + lines * SECONDS_A_LINE) / 60
-        + exercises
-    )
+    total = len(prose.split()) / WORDS_A_MINUTE + (len(code) * SECONDS_A_CELL + lines * SECONDS_A_LINE) / 60 + exercises
     return max(STEP, round(total / STEP) * STEP)
 
 

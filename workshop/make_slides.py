@@ -45,9 +45,7 @@ def deck() -> nbformat.NotebookNode:
             cells.append(_cell(text, f"{number}-{at}", kind))
             if not at:
                 cells.append(_cell("\n\n".join(said), f"{number}-notes", "notes"))
-    return nbformat.v4.new_notebook(
-        cells=cells, metadata={"title": "A Momento token in AWS Secrets Manager"}
-    )
+    return nbformat.v4.new_notebook(cells=cells, metadata={"title": "A Momento token in AWS Secrets Manager"})
 
 
 def slides_of(title: str, notebook: nbformat.NotebookNode) -> Iterator[str]:
@@ -91,9 +89,7 @@ def _fitted(table, shown: dict) -> str:
         caption.decompose()
     body = [row for row in table.find_all("tr") if row.find("td")]
     wanted = shown.get("rows")
-    kept = [
-        row for row in body if not wanted or row.find(["th", "td"]).get_text(strip=True) in wanted
-    ]
+    kept = [row for row in body if not wanted or row.find(["th", "td"]).get_text(strip=True) in wanted]
     for row in body:
         if row not in kept[: shown.get("most", ROWS)]:
             row.decompose()

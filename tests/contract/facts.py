@@ -48,9 +48,7 @@ def fact(part: str, title: str, wanted: str, source: str, needs: str = "") -> Ca
 class Aws:
     """An endpoint to try facts on: `client` for Secrets Manager, and secrets that `clean_up` removes again."""
 
-    def __init__(
-        self, session: boto3.Session, url: str | None, sandbox: Any = None, has_iam: bool = False
-    ) -> None:
+    def __init__(self, session: boto3.Session, url: str | None, sandbox: Any = None, has_iam: bool = False) -> None:
         self.session, self.url, self.sandbox, self.has_iam = session, url, sandbox, has_iam
         self.client = self.in_region(None)
         self.run = uuid4().hex[:8]
@@ -75,9 +73,7 @@ class Aws:
 
     def put(self, name: str, value: str, **settings: Any) -> str:
         """A new version; its id."""
-        return self.client.put_secret_value(SecretId=name, SecretString=value, **settings)[
-            "VersionId"
-        ]
+        return self.client.put_secret_value(SecretId=name, SecretString=value, **settings)["VersionId"]
 
     def value(self, name: str, **which: Any) -> str:
         return self.client.get_secret_value(SecretId=name, **which)["SecretString"]
@@ -110,9 +106,7 @@ class Aws:
 
 def _delete(client: Any, name: str) -> None:
     """Whether it is there or not, and with its replicas."""
-    code_of(
-        lambda: client.remove_regions_from_replication(SecretId=name, RemoveReplicaRegions=REPLICAS)
-    )
+    code_of(lambda: client.remove_regions_from_replication(SecretId=name, RemoveReplicaRegions=REPLICAS))
     code_of(lambda: client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True))
 
 
@@ -233,11 +227,7 @@ def _(aws: Aws) -> str:
 @fact(READ, "DescribeSecret", "labels and dates, and not the value", API.format("DescribeSecret"))
 def _(aws: Aws) -> str:
     about = aws.client.describe_secret(SecretId=aws.secret("the value"))
-    found = (
-        "labels and dates"
-        if {"VersionIdsToStages", "CreatedDate"} <= set(about)
-        else str(sorted(about))
-    )
+    found = "labels and dates" if {"VersionIdsToStages", "CreatedDate"} <= set(about) else str(sorted(about))
     return f"{found}, and {'' if 'the value' in str(about) else 'not '}the value"
 
 
@@ -359,9 +349,7 @@ def _(aws: Aws) -> str:
     name = aws.secret()
     second = aws.put(name, "second", VersionStages=["AWSPENDING"])
     return code_of(
-        lambda: aws.client.update_secret_version_stage(
-            SecretId=name, VersionStage="AWSCURRENT", MoveToVersionId=second
-        )
+        lambda: aws.client.update_secret_version_stage(SecretId=name, VersionStage="AWSCURRENT", MoveToVersionId=second)
     )
 
 
@@ -388,15 +376,9 @@ def _(aws: Aws) -> str:
 def _(aws: Aws) -> str:
     name = aws.secret()
     old = aws.put(name, "second", VersionStages=["AWSPENDING"])
-    aws.client.update_secret_version_stage(
-        SecretId=name, VersionStage="AWSPENDING", RemoveFromVersionId=old
-    )
+    aws.client.update_secret_version_stage(SecretId=name, VersionStage="AWSPENDING", RemoveFromVersionId=old)
     listed = [
-        old
-        in [
-            one["VersionId"]
-            for one in aws.client.list_secret_version_ids(SecretId=name, **more)["Versions"]
-        ]
+        old in [one["VersionId"] for one in aws.client.list_secret_version_ids(SecretId=name, **more)["Versions"]]
         for more in ({}, {"IncludeDeprecated": True})
     ]
     return {
@@ -459,9 +441,7 @@ def _(aws: Aws) -> str:
     return code_of(lambda: aws.client.create_secret(Name=name, SecretString="x"))
 
 
-@fact(
-    LIMITS, "the ARN", "ends in the name, a hyphen and six characters", API.format("CreateSecret")
-)
+@fact(LIMITS, "the ARN", "ends in the name, a hyphen and six characters", API.format("CreateSecret"))
 def _(aws: Aws) -> str:
     name = aws.secret()
     arn = aws.client.describe_secret(SecretId=name)["ARN"]
@@ -474,9 +454,7 @@ def _(aws: Aws) -> str:
     return refused(lambda: aws.secret(KmsKeyId=str(uuid4())))
 
 
-@fact(
-    LIMITS, "tags, given, added and taken away", "as DescribeSecret says", API.format("TagResource")
-)
+@fact(LIMITS, "tags, given, added and taken away", "as DescribeSecret says", API.format("TagResource"))
 def _(aws: Aws) -> str:
     name = aws.secret(Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
     aws.client.tag_resource(SecretId=name, Tags=[{"Key": "a", "Value": "3"}])
@@ -584,9 +562,7 @@ def _(aws: Aws) -> str:
 def _(aws: Aws) -> str:
     name = aws.secret()
     return code_of(
-        lambda: aws.client.delete_secret(
-            SecretId=name, RecoveryWindowInDays=7, ForceDeleteWithoutRecovery=True
-        )
+        lambda: aws.client.delete_secret(SecretId=name, RecoveryWindowInDays=7, ForceDeleteWithoutRecovery=True)
     )
 
 
@@ -617,9 +593,7 @@ def _(aws: Aws) -> str:
     return code_of(lambda: aws.client.create_secret(Name=name, SecretString="x"))
 
 
-@fact(
-    DELETION, "RestoreSecret", "its value is back, and no DeletedDate", API.format("RestoreSecret")
-)
+@fact(DELETION, "RestoreSecret", "its value is back, and no DeletedDate", API.format("RestoreSecret"))
 def _(aws: Aws) -> str:
     name = aws.secret()
     aws.client.delete_secret(SecretId=name)
@@ -654,9 +628,7 @@ def _(aws: Aws) -> str:
     return code_of(lambda: aws.client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True))
 
 
-@fact(
-    DELETION, "a secret created anew under the same name", "another ARN", API.format("CreateSecret")
-)
+@fact(DELETION, "a secret created anew under the same name", "another ARN", API.format("CreateSecret"))
 def _(aws: Aws) -> str:
     name = aws.secret()
     old = aws.client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)["ARN"]
@@ -674,9 +646,7 @@ SINCE = GUIDE.format("replicate-secrets")
 def _replicated(aws: Aws) -> str:
     name = aws.secret()
     aws.client.replicate_secret_to_regions(SecretId=name, AddReplicaRegions=[{"Region": REPLICA}])
-    aws.soon(
-        lambda: code_of(lambda: aws.in_region(REPLICA).get_secret_value(SecretId=name)) == "allowed"
-    )
+    aws.soon(lambda: code_of(lambda: aws.in_region(REPLICA).get_secret_value(SecretId=name)) == "allowed")
     return name
 
 
@@ -689,10 +659,7 @@ def _replicated(aws: Aws) -> str:
 def _(aws: Aws) -> str:
     name = _replicated(aws)
     value = aws.in_region(REPLICA).get_secret_value(SecretId=name)["SecretString"]
-    regions = [
-        one["Region"]
-        for one in aws.client.describe_secret(SecretId=name).get("ReplicationStatus", [])
-    ]
+    regions = [one["Region"] for one in aws.client.describe_secret(SecretId=name).get("ReplicationStatus", [])]
     there = "it has the value" if value == "first" else "it has another value"
     return f"{there}, and DescribeSecret names {'its region' if regions == [REPLICA] else 'none'}"
 
@@ -747,15 +714,11 @@ def _user_who_may(aws: Aws, action: str, resource: str) -> boto3.Session:
     document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
     iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=document)
     key = iam.create_access_key(UserName=user)["AccessKey"]
-    return boto3.Session(
-        key["AccessKeyId"], key["SecretAccessKey"], region_name=aws.session.region_name
-    )
+    return boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=aws.session.region_name)
 
 
 def _own(aws: Aws, name: str) -> dict[str, str]:
-    return {
-        "AWS": f"arn:aws:iam::{aws.client.describe_secret(SecretId=name)['ARN'].split(':')[4]}:root"
-    }
+    return {"AWS": f"arn:aws:iam::{aws.client.describe_secret(SecretId=name)['ARN'].split(':')[4]}:root"}
 
 
 @fact(
@@ -796,9 +759,7 @@ def _(aws: Aws) -> str:
 def _(aws: Aws) -> str:
     name = aws.secret()
     return code_of(
-        lambda: aws.client.put_resource_policy(
-            SecretId=name, ResourcePolicy=_policy(), BlockPublicPolicy=True
-        )
+        lambda: aws.client.put_resource_policy(SecretId=name, ResourcePolicy=_policy(), BlockPublicPolicy=True)
     )
 
 
@@ -954,9 +915,7 @@ def _(aws: Aws) -> str:
     said = code_of(lambda: aws.client.cancel_rotate_secret(SecretId=name))
     enabled = aws.client.describe_secret(SecretId=name).get("RotationEnabled", False)
     return (
-        "no RotationEnabled, or False"
-        if not enabled and said in ("allowed", INVALID_REQUEST)
-        else f"{said}, {enabled}"
+        "no RotationEnabled, or False" if not enabled and said in ("allowed", INVALID_REQUEST) else f"{said}, {enabled}"
     )
 
 

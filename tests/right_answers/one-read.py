@@ -1,8 +1,6 @@
 # %% a client of its own, closed by hand
 def handle(user):
-    client = CacheClient(
-        Configurations.Laptop.v1(), cloud.credentials_from(get_token(SECRET_NAME)), TTL
-    )
+    client = CacheClient(Configurations.Laptop.v1(), cloud.credentials_from(get_token(SECRET_NAME)), TTL)
     client.set(CACHE_NAME, f"{user}/seen", "yes")
     client.increment(CACHE_NAME, f"{user}/visits", 1)
     visits = client.get(CACHE_NAME, f"{user}/visits")

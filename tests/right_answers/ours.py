@@ -11,9 +11,7 @@ def find_ours():
 def find_ours():
     found, more = set(), {}
     while True:
-        answer = sm.list_secrets(
-            Filters=[{"Key": "tag-value", "Values": [TAGS[0]["Value"]]}], **more
-        )
+        answer = sm.list_secrets(Filters=[{"Key": "tag-value", "Values": [TAGS[0]["Value"]]}], **more)
         for secret in answer["SecretList"]:
             tags = {tag["Key"]: tag["Value"] for tag in secret["Tags"]}
             if tags.get("created-by") == "momento-secrets-tutorial":
@@ -28,9 +26,7 @@ class Finder:
     def __call__(self):
         pages = boto3.client("secretsmanager").get_paginator("list_secrets").paginate(MaxResults=50)
         secrets = (one for page in pages for one in page["SecretList"])
-        return map(
-            lambda one: one["Name"], filter(lambda one: TAGS[0] in one.get("Tags", ()), secrets)
-        )
+        return map(lambda one: one["Name"], filter(lambda one: TAGS[0] in one.get("Tags", ()), secrets))
 
 
 find_ours = Finder()

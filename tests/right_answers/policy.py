@@ -5,9 +5,7 @@ my_policy = document(
 )
 
 # %% in lower case, as IAM takes it
-my_policy = document(read_one_secret(secret_arn)).replace(
-    "secretsmanager:Get", "secretsmanager:get"
-)
+my_policy = document(read_one_secret(secret_arn)).replace("secretsmanager:Get", "secretsmanager:get")
 
 # %% with a Deny besides
 deny = {"Effect": "Deny", "Action": "secretsmanager:DeleteSecret", "Resource": "*"}

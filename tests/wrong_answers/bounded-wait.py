@@ -23,9 +23,7 @@ my_config = Config(read_timeout=0.1, connect_timeout=0.1, retries={"total_max_at
 my_config = Config(read_timeout=0.5, connect_timeout=0.6, retries={"total_max_attempts": 3})
 
 # %% pauses of up to 1 s and 2 s
-my_config = Config(
-    read_timeout=0.3, connect_timeout=0.3, retries={"mode": "legacy", "total_max_attempts": 3}
-)
+my_config = Config(read_timeout=0.3, connect_timeout=0.3, retries={"mode": "legacy", "total_max_attempts": 3})
 
 # %% the longest wait is inf s
 my_config = Config(read_timeout=None, connect_timeout=1)

@@ -26,15 +26,11 @@ DENIALS = {
     "InvalidRequestException",
     "ResourceNotFoundException",
 }
-may_serve_old_copy = lambda error: (
-    not isinstance(error, ClientError) or error.response["Error"]["Code"] not in DENIALS
-)
+may_serve_old_copy = lambda error: not isinstance(error, ClientError) or error.response["Error"]["Code"] not in DENIALS
 
 # %% any status from 500 up says so
 TROUBLES = {"ThrottlingException", "InternalServiceError", "ExpiredTokenException"}
-may_serve_old_copy = lambda error: (
-    not isinstance(error, ClientError) or error.response["Error"]["Code"] in TROUBLES
-)
+may_serve_old_copy = lambda error: not isinstance(error, ClientError) or error.response["Error"]["Code"] in TROUBLES
 
 
 # %% raised KeyError

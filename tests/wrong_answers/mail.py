@@ -5,9 +5,7 @@ client.create_secret(Name=EXERCISE_SECRET, SecretString=received)
 client.create_secret(Name=EXERCISE_SECRET, SecretString=received.strip())
 
 # %% is JSON
-client.create_secret(
-    Name=EXERCISE_SECRET, SecretString=json.dumps({"key": received.strip().strip('"')})
-)
+client.create_secret(Name=EXERCISE_SECRET, SecretString=json.dumps({"key": received.strip().strip('"')}))
 
 # %% SecretBinary
 client.create_secret(Name=EXERCISE_SECRET, SecretBinary=received.encode())
@@ -62,7 +60,5 @@ cloud.revoke_api_key(received.strip().strip('"'))
 pass
 
 # %% There is no secret
-client.create_secret(
-    Name="tutorial/exercise-2", SecretString=received.strip().strip('"'), Tags=TAGS
-)
+client.create_secret(Name="tutorial/exercise-2", SecretString=received.strip().strip('"'), Tags=TAGS)
 client.delete_secret(SecretId="tutorial/exercise-2", ForceDeleteWithoutRecovery=True)

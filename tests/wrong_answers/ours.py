@@ -35,19 +35,14 @@ def find_ours():
 
 # %% Don't go by the name
 def find_ours():
-    return [
-        s["Name"]
-        for s in sm.list_secrets(Filters=[{"Key": "name", "Values": ["tutorial/go"]}])["SecretList"]
-    ]
+    return [s["Name"] for s in sm.list_secrets(Filters=[{"Key": "name", "Values": ["tutorial/go"]}])["SecretList"]]
 
 
 # %% Compare the value too
 def find_ours():
     return [
         s["Name"]
-        for page in sm.get_paginator("list_secrets").paginate(
-            Filters=[{"Key": "tag-key", "Values": ["created-by"]}]
-        )
+        for page in sm.get_paginator("list_secrets").paginate(Filters=[{"Key": "tag-key", "Values": ["created-by"]}])
         for s in page["SecretList"]
     ]
 
@@ -65,9 +60,7 @@ def find_ours():
 def find_ours():
     return [
         s["Name"]
-        for s in sm.list_secrets(Filters=[{"Key": "tag-key", "Values": ["created-by"]}])[
-            "SecretList"
-        ]
+        for s in sm.list_secrets(Filters=[{"Key": "tag-key", "Values": ["created-by"]}])["SecretList"]
         if TAGS[0] in s["Tags"]
     ]
 
@@ -81,10 +74,7 @@ def find_ours():
 def find_ours():
     return [
         *ours(),
-        *(
-            s["Name"]
-            for s in sm.list_secrets(Filters=[{"Key": "name", "Values": ["prod/"]}])["SecretList"]
-        ),
+        *(s["Name"] for s in sm.list_secrets(Filters=[{"Key": "name", "Values": ["prod/"]}])["SecretList"]),
     ]
 
 

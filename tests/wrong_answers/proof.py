@@ -19,8 +19,7 @@ is_just_right = lambda identity: attempt(identity, OTHER_NAME) == "allowed"
 # %% without a read
 look = "describe_secret"
 is_just_right = lambda identity: (
-    attempt(identity, SECRET_NAME, look) == "allowed"
-    and attempt(identity, OTHER_NAME, look) != "allowed"
+    attempt(identity, SECRET_NAME, look) == "allowed" and attempt(identity, OTHER_NAME, look) != "allowed"
 )
 
 # %% it says
@@ -43,9 +42,7 @@ def is_just_right(identity):
 is_just_right = lambda identity: attempt(identity, SECRET_NAME) and 1
 
 # %% raised ClientError
-is_just_right = lambda identity: bool(
-    identity.client("secretsmanager").get_secret_value(SecretId=SECRET_NAME)
-)
+is_just_right = lambda identity: bool(identity.client("secretsmanager").get_secret_value(SecretId=SECRET_NAME))
 
 
 # %% without a read

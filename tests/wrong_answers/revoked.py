@@ -47,9 +47,7 @@ def make_service():
 
     def serve(user):
         token = source.get()
-        client = clients.get(token.number) or clients.setdefault(
-            token.number, make_cache_client(token)
-        )
+        client = clients.get(token.number) or clients.setdefault(token.number, make_cache_client(token))
         answer = client.increment(CACHE_NAME, user)
         is_refused(answer) and source.renew(token)
         return answer
@@ -62,9 +60,7 @@ def make_service():
     source = TokenSource(SECRET_NAME)
 
     def serve(user):
-        return SharedClient(source, make_cache_client).call(
-            lambda client: client.increment(CACHE_NAME, user)
-        )
+        return SharedClient(source, make_cache_client).call(lambda client: client.increment(CACHE_NAME, user))
 
     return serve
 

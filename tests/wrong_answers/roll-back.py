@@ -13,9 +13,7 @@ roll_back = lambda: sm.put_secret_value(SecretId=SECRET_NAME, SecretString=cloud
 # %% Store nothing
 roll_back = lambda: sm.put_secret_value(
     SecretId=SECRET_NAME,
-    SecretString=sm.get_secret_value(SecretId=SECRET_NAME, VersionStage="AWSPREVIOUS")[
-        "SecretString"
-    ],
+    SecretString=sm.get_secret_value(SecretId=SECRET_NAME, VersionStage="AWSPREVIOUS")["SecretString"],
 )
 
 
@@ -23,14 +21,8 @@ roll_back = lambda: sm.put_secret_value(
 def roll_back():
     right_way_back()
     sm.put_secret_value(SecretId=SECRET_NAME, SecretString="junk", VersionStages=["junk"])
-    (junk,) = [
-        v
-        for v, its in sm.describe_secret(SecretId=SECRET_NAME)["VersionIdsToStages"].items()
-        if "junk" in its
-    ]
-    sm.update_secret_version_stage(
-        SecretId=SECRET_NAME, VersionStage="junk", RemoveFromVersionId=junk
-    )
+    (junk,) = [v for v, its in sm.describe_secret(SecretId=SECRET_NAME)["VersionIdsToStages"].items() if "junk" in its]
+    sm.update_secret_version_stage(SecretId=SECRET_NAME, VersionStage="junk", RemoveFromVersionId=junk)
 
 
 # %% 1 new version was stored besides
@@ -86,6 +78,4 @@ def roll_back():
     right_way_back()
     versions = sm.describe_secret(SecretId=SECRET_NAME)["VersionIdsToStages"]
     (previous,) = [version for version, its in versions.items() if "AWSPREVIOUS" in its]
-    sm.update_secret_version_stage(
-        SecretId=SECRET_NAME, VersionStage="AWSPREVIOUS", RemoveFromVersionId=previous
-    )
+    sm.update_secret_version_stage(SecretId=SECRET_NAME, VersionStage="AWSPREVIOUS", RemoveFromVersionId=previous)

@@ -217,23 +217,15 @@ class Act(ForTheTeacher):
         what, name = self.get_body_argument("what"), self.get_body_argument("name", "")
         if what == "solutions":
             PLACE.solutions.touch()
-            wrong = [
-                name for name, trouble in (await asyncio.to_thread(push, PLACE)).items() if trouble
-            ]
-            self.finish(
-                {
-                    "said": f"The solutions are out{', but not for ' + ', '.join(wrong) if wrong else ''}."
-                }
-            )
+            wrong = [name for name, trouble in (await asyncio.to_thread(push, PLACE)).items() if trouble]
+            self.finish({"said": f"The solutions are out{', but not for ' + ', '.join(wrong) if wrong else ''}."})
             return
         if name not in [user["name"] for user in await learners()]:
             raise HTTPError(404, "Nobody of that name.")
         try:
             self.finish({"said": await self._help(what, name)})
         except HTTPClientError as error:
-            raise HTTPError(
-                502, f"The hub said {error.code}: wait a moment, and try again."
-            ) from None
+            raise HTTPError(502, f"The hub said {error.code}: wait a moment, and try again.") from None
 
     async def _help(self, what: str, name: str) -> str:
         if what in ("start", "stop"):

@@ -31,6 +31,4 @@ class ClassHub(JupyterHub):
 
 
 if __name__ == "__main__":
-    ClassHub.launch_instance(
-        ["-f", str(Path(__file__).with_name("jupyterhub_config.py")), *sys.argv[1:]]
-    )
+    ClassHub.launch_instance(["-f", str(Path(__file__).with_name("jupyterhub_config.py")), *sys.argv[1:]])

@@ -41,9 +41,7 @@ def push(template: Path, home: Path) -> None:
     for new in sorted(path for path in template.rglob("*") if path.is_file()):
         name = new.relative_to(template)
         base, mine = home / GIVEN / name, home / name
-        if name.parts[0].startswith(".") or (
-            base.exists() and base.read_bytes() == new.read_bytes()
-        ):
+        if name.parts[0].startswith(".") or (base.exists() and base.read_bytes() == new.read_bytes()):
             continue
         if not mine.exists() or (base.exists() and base.read_bytes() == mine.read_bytes()):
             _put(mine, new.read_bytes())
@@ -91,8 +89,7 @@ def _merged(base: Path, mine: Path, new: Path) -> bytes:
     import nbformat
 
     before, theirs = (
-        nbformat.read(path, as_version=4) if path.exists() else nbformat.v4.new_notebook()
-        for path in (base, new)
+        nbformat.read(path, as_version=4) if path.exists() else nbformat.v4.new_notebook() for path in (base, new)
     )
     try:
         ours = nbformat.read(mine, as_version=4)

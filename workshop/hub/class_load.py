@@ -188,16 +188,12 @@ class Learner:
             await asyncio.sleep(1)  # 202: it is stopping; all else: the hub is away
         raise ClassError(f"{self.name}'s server did not stop")
 
-    async def api(
-        self, method: str, path: str, body: dict | None = None, of: str | None = None
-    ) -> dict:
+    async def api(self, method: str, path: str, body: dict | None = None, of: str | None = None) -> dict:
         """Ask the API of one's own server, or of that of another; raises ClassError for all answers but good ones."""
         url = f"{self.address}/user/{of or self.name}/api/{path}"
         for _ in range(HUB_AWAY_SECONDS):
             try:
-                async with self.session.request(
-                    method, url, headers=self._bearer, json=body
-                ) as answer:
+                async with self.session.request(method, url, headers=self._bearer, json=body) as answer:
                     # What comes from the proxy alone, while the hub starts again, lacks this header.
                     if "X-JupyterHub-Version" in answer.headers and answer.status < 500:
                         return await _good(answer)
@@ -211,9 +207,7 @@ class Learner:
         """The code cells of a notebook, and a kernel for it."""
         path = f"notebooks/{notebook}.ipynb"
         content = (await self.api("GET", f"contents/{path}"))["content"]
-        cells = [
-            "".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code"
-        ]
+        cells = ["".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code"]
         wanted = {"path": path, "name": path, "type": "notebook", "kernel": {"name": "python3"}}
         opened = await self.api("POST", "sessions", wanted)
         kernel = Kernel(self, opened["kernel"]["id"])
@@ -230,7 +224,9 @@ class Kernel:
 
     def __init__(self, learner: Learner, kernel_id: str) -> None:
         self.learner, self.id, self.broke = learner, kernel_id, False
-        self.address = f"{learner.address}/user/{learner.name}/api/kernels/{kernel_id}/channels?session_id={uuid4().hex}"
+        self.address = (
+            f"{learner.address}/user/{learner.name}/api/kernels/{kernel_id}/channels?session_id={uuid4().hex}"
+        )
         self.channel: aiohttp.ClientWebSocketResponse | None = None
 
     async def connect(self) -> None:
@@ -374,9 +370,7 @@ def megabytes_of(name: str) -> float:
     return 0.0
 
 
-async def hold_class(
-    address: str, password: str, learners: int, besides: Coroutine | None = None
-) -> list[Lesson]:
+async def hold_class(address: str, password: str, learners: int, besides: Coroutine | None = None) -> list[Lesson]:
     """All learners at once; `besides` happens meanwhile."""
     happens = asyncio.create_task(besides) if besides else None
     lessons = await asyncio.gather(

@@ -58,9 +58,7 @@ class ClassAuthenticator(SharedPasswordAuthenticator):
 
     words = Unicode(config=True, help="folder: the hash of each name's word")
     request_otp = True  # JupyterHub's own third field
-    otp_prompt = (
-        f"A word of your own, of {SHORTEST} characters or more, which keeps your name yours:"
-    )
+    otp_prompt = f"A word of your own, of {SHORTEST} characters or more, which keeps your name yours:"
 
     def __init__(self, **options) -> None:
         super().__init__(**options)
@@ -74,9 +72,7 @@ class ClassAuthenticator(SharedPasswordAuthenticator):
         address = _address_of(handler)
         wait = max(self._by_name.wait(name), self._by_address.wait(address))
         if wait:
-            raise HTTPError(
-                429, f"Too many wrong tries: wait {wait:.0f} s, go back, and try again."
-            )
+            raise HTTPError(429, f"Too many wrong tries: wait {wait:.0f} s, go back, and try again.")
         # Counted before it is looked at: else a hundred tries at the same moment would all be looked at.
         self._by_name.wrong(name)
         self._by_address.wrong(address)
@@ -102,9 +98,7 @@ class ClassAuthenticator(SharedPasswordAuthenticator):
         try:
             salt, kept = file.read_text().split()
         except (OSError, ValueError):
-            raise HTTPError(
-                403, f"The word kept for {name} can't be read: ask your teacher to forget it."
-            ) from None
+            raise HTTPError(403, f"The word kept for {name} can't be read: ask your teacher to forget it.") from None
         return hmac.compare_digest(await self._hash(word, salt), kept)
 
     async def _hash(self, word: str, salt: str) -> str:

@@ -120,9 +120,7 @@ def free_port(low: int = LOW, high: int = HIGH) -> int:
         port = low + secrets.randbelow(high - low)
         with socket.socket() as probe:
             try:
-                probe.bind(
-                    ("127.0.0.1", port)
-                )  # fails too for one that is bound and does not listen yet
+                probe.bind(("127.0.0.1", port))  # fails too for one that is bound and does not listen yet
                 return port
             except OSError:
                 continue

@@ -42,9 +42,7 @@ def make_template(place: Place) -> Path:
         shutil.copytree(ROOT / part, new / part, ignore=ignored)
     for path in new.glob("notebooks/*.ipynb"):
         _name_cells(path)
-        nbformat.write(
-            without_answers(nbformat.read(path, as_version=4), place.solutions.exists()), path
-        )
+        nbformat.write(without_answers(nbformat.read(path, as_version=4), place.solutions.exists()), path)
     if WORKSPACES.exists():
         shutil.copytree(WORKSPACES, new / ".jupyter" / "lab" / "workspaces")
     for path in (new, *new.rglob("*")):
@@ -75,9 +73,7 @@ def _name_cells(path: Path) -> None:
         name = hashlib.sha256("".join(cell["source"]).encode()).hexdigest()[:12]
         cell.setdefault(
             "id",
-            name
-            if name not in [one.get("id") for one in notebook["cells"]]
-            else f"{name}-{number}",
+            name if name not in [one.get("id") for one in notebook["cells"]] else f"{name}-{number}",
         )
     path.write_text(json.dumps(notebook), encoding="utf-8")
 
@@ -112,9 +108,7 @@ def push(place: Place) -> dict[str, str]:
     make_template(place)
     begun = [home.name for home in place.learners.iterdir() if NAME.fullmatch(home.name)]
     with ThreadPoolExecutor(4) as some:
-        return dict(
-            zip(begun, some.map(lambda name: change_files("push", place, name), begun), strict=True)
-        )
+        return dict(zip(begun, some.map(lambda name: change_files("push", place, name), begun), strict=True))
 
 
 def main() -> int:

@@ -61,9 +61,7 @@ class ClassSpawner(LocalProcessSpawner):
 
     async def start(self):
         """Give the learner their files, and start the server on a port that is really its own."""
-        if (
-            self.account
-        ):  # of a server that was on its way when the hub crashed, nobody knows any more
+        if self.account:  # of a server that was on its way when the hub crashed, nobody knows any more
             await asyncio.to_thread(walls.end_processes, self.account)
         trouble = await asyncio.to_thread(change_files, "give", self.place, self.user.name)
         if trouble:
@@ -78,9 +76,7 @@ class ClassSpawner(LocalProcessSpawner):
             await asyncio.sleep(0.2)
         if owner != (self.account.pw_uid if self.account else os.getuid()):
             await self.stop(now=True)
-            raise OSError(
-                f"Port {self.port} is not that of the server of {self.user.name}: start it again."
-            )
+            raise OSError(f"Port {self.port} is not that of the server of {self.user.name}: start it again.")
         return address
 
     async def run_post_stop_hook(self):

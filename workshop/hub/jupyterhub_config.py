@@ -36,9 +36,7 @@ TLS = [os.environ.get(name, "") for name in ("CLASS_TLS_KEY", "CLASS_TLS_CERT")]
 if any(TLS):
     for name, file in zip(("CLASS_TLS_KEY", "CLASS_TLS_CERT"), TLS, strict=True):
         if not os.access(file, os.R_OK):
-            sys.exit(
-                f"{name} is {file!r}, which can't be read: TLS needs a key and its certificate, as PEM files."
-            )
+            sys.exit(f"{name} is {file!r}, which can't be read: TLS needs a key and its certificate, as PEM files.")
     if Path(TLS[0]).stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         sys.exit(f"Others can read the key {TLS[0]}: run `chmod 600 {TLS[0]}`.")
 
@@ -71,16 +69,12 @@ c.JupyterHub.template_vars = {
 
 # Where it listens. Only the first address is for others; the hub, its proxy and its board talk over loopback, on
 # ports that are kept: the servers of learners look for the hub there also after a crash.
-c.JupyterHub.bind_url = os.environ.get(
-    "CLASS_ADDRESS", "https://:8000" if any(TLS) else "http://:8000"
-)
+c.JupyterHub.bind_url = os.environ.get("CLASS_ADDRESS", "https://:8000" if any(TLS) else "http://:8000")
 c.JupyterHub.ssl_key, c.JupyterHub.ssl_cert = TLS
 c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{PORTS['hub']}"
 c.JupyterHub.proxy_class = ClassProxy
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{PORTS['proxy']}"
-c.ConfigurableHTTPProxy.command = [
-    str(ROOT / ".venv/proxy/node_modules/.bin/configurable-http-proxy")
-]
+c.ConfigurableHTTPProxy.command = [str(ROOT / ".venv/proxy/node_modules/.bin/configurable-http-proxy")]
 c.ConfigurableHTTPProxy.pid_file = str(PLACE.hub / "proxy.pid")
 c.ConfigurableHTTPProxy.check_running_interval = 1  # seconds
 c.JupyterHub.db_url = f"sqlite:///{PLACE.hub / 'hub.sqlite'}"
@@ -159,6 +153,4 @@ c.JupyterHub.load_roles = [
         ],
     },
 ]
-print(
-    f"The teacher's board: /services/board, as {TEACHER!r} with the password in {PLACE.hub / 'teacher_password'}"
-)
+print(f"The teacher's board: /services/board, as {TEACHER!r} with the password in {PLACE.hub / 'teacher_password'}")

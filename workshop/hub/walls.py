@@ -22,9 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("drills", "exercises", "helpers", "momento_token", "sandbox")
-MEMORY = (
-    2 * 1024**3
-)  # bytes: of one process, and where there are control groups of all of a learner's together
+MEMORY = 2 * 1024**3  # bytes: of one process, and where there are control groups of all of a learner's together
 PROCESSES = 400  # and threads; three notebooks that are at work have some 150
 FILE = 1024**3  # bytes in one file
 LIMITS = {
@@ -36,9 +34,7 @@ LIMITS = {
 _NO_NEW_PRIVILEGES = 38  # prctl: from here on no program can give more rights, sudo and su included
 _GROUPS = Path("/sys/fs/cgroup")
 _libc = ctypes.CDLL(None)
-_one_at_a_time = (
-    threading.Lock()
-)  # of two that run at once `useradd` makes one wait, for a second and more
+_one_at_a_time = threading.Lock()  # of two that run at once `useradd` makes one wait, for a second and more
 
 
 class WallError(Exception):
@@ -95,14 +91,10 @@ def end_processes(one: pwd.struct_passwd) -> None:
     if one.pw_uid < 1000:
         raise WallError(f"{one.pw_name} is no learner's account.")
     rights = {"user": one.pw_uid, "group": one.pw_gid, "extra_groups": []}
-    subprocess.run(
-        ["/bin/sh", "-c", "kill -KILL -1; ipcrm --all"], cwd="/", capture_output=True, **rights
-    )
+    subprocess.run(["/bin/sh", "-c", "kill -KILL -1; ipcrm --all"], cwd="/", capture_output=True, **rights)
 
 
-def into_the_walls(
-    become: Callable[[], None], name: str, uid: int | None = None
-) -> Callable[[], None]:
+def into_the_walls(become: Callable[[], None], name: str, uid: int | None = None) -> Callable[[], None]:
     """What a new process does before it becomes a learner's server: limits, then `become()`, which gives up root."""
     groups = [group / "cgroup.procs" for group in prepare_groups(name)] if uid else []
 
@@ -153,13 +145,9 @@ def holds() -> dict[str, bool]:
     return {
         "an account for each learner": possible(),
         "memory of a process": True,
-        "all memory of a learner, shared memory included": bool(
-            {"memory.max", "memory.limit_in_bytes"} & set(held)
-        ),
+        "all memory of a learner, shared memory included": bool({"memory.max", "memory.limit_in_bytes"} & set(held)),
         "processes of a learner": possible(),
-        "the processors, shared alike among learners": bool(
-            {"cpu.weight", "cpu.shares"} & set(held)
-        ),
+        "the processors, shared alike among learners": bool({"cpu.weight", "cpu.shares"} & set(held)),
         "the size of one file": True,
         "all files of a learner together": False,
     }
