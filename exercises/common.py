@@ -287,7 +287,7 @@ def current_value(name: str) -> str:
 
 def new_key(cloud: Cloud, name: str, revoke: bool = False) -> str:
     """Put a new API key into the secret; if asked, the one that was there is revoked. Returns the new one."""
-    before, key = current_value(name), cloud.issue_api_key().reveal()
+    before, key = current_value(name), cloud.issue_api_key()
     secrets_manager().put_secret_value(SecretId=name, SecretString=key)
     if revoke:
         cloud.revoke_api_key(before)

@@ -54,7 +54,7 @@ def check_leaks_nowhere(cloud: Cloud, secret_name: str, reader: Callable[[str], 
     yield (
         token in repr(given),
         "`repr(reader.token)` shows the token, and so does a crash report of whoever uses it.",
-        "Return an `ApiKey`, which hides itself.",
+        "Return a `Token`, which hides itself.",
     )
     not_a_token, name = token_hex(30), f"exercise/{uuid4()}"
     with secrets({name: []}, json.dumps({"apiKey": not_a_token})):
@@ -75,7 +75,7 @@ def check_leaks_nowhere(cloud: Cloud, secret_name: str, reader: Callable[[str], 
     yield (
         not_a_token in _crash_report(bad.run),
         "A crash report that shows local variables shows what the secret holds.",
-        "Read the secret in a function of its own, and let it return an `ApiKey`, which hides itself.",
+        "Read the secret in a function of its own, and let it return a `Token`, which hides itself.",
     )
     return "Your reader gives the token to its caller and shows it nowhere else."
 

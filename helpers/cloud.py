@@ -19,12 +19,12 @@ from sandbox.faults import FAULT_MESSAGE
 from sandbox.plain_file import MOMENTO_ADDRESS, at_address
 from sandbox.processes import Sandbox
 
-from .display import Note, PlainError, masked
+from .display import Note, PlainError
 
 if TYPE_CHECKING:
     from momento import CredentialProvider
 
-    from momento_token import Kind
+    from momento_token import Kind, Token
 
     from .ledger import Ledger
 
@@ -49,27 +49,6 @@ _current: Cloud | None = None
 
 class CloudError(PlainError):
     """The cloud can't be reached as asked. The message is one sentence that names the cause and the fix."""
-
-
-class ApiKey(str):
-    """An API key that hides itself when it is shown, printed or formatted. `reveal()` gives it as a plain `str`.
-
-    boto3, `json` and the Momento SDK take it as it is.
-    """
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return masked(self.reveal())
-
-    def __str__(self) -> str:
-        return repr(self)
-
-    def __format__(self, how: str) -> str:
-        return format(repr(self), how)
-
-    def reveal(self) -> str:
-        return str.__str__(self)
 
 
 class Cloud:
@@ -97,15 +76,15 @@ class Cloud:
         return self._sandbox.momento if self._sandbox else os.environ.get(MOMENTO_ADDRESS)
 
     @property
-    def api_key(self) -> ApiKey:
+    def api_key(self) -> Token:
         """Your API key as Momento's console would show it once: live from MOMENTO_API_KEY, else the sandbox's own.
 
         Raises `CloudError` if that variable is missing.
         """
         if self._sandbox:
-            return ApiKey(self._sandbox.api_key)
+            return _token(self._sandbox.api_key)
         if key := os.environ.get("MOMENTO_API_KEY"):
-            return ApiKey(key)
+            return _token(key)
         raise CloudError(
             "MOMENTO_API_KEY is not set: copy an API key from Momento's console into it and connect again."
         )
@@ -138,12 +117,12 @@ class Cloud:
             if self._sandbox and os.environ.get(_THEIRS):
                 client.put_secret_value(SecretId=name, SecretString=self.api_key)
 
-    def issue_api_key(self, kind: str = "v2") -> ApiKey:
+    def issue_api_key(self, kind: str = "v2") -> Token:
         """Sandbox only: one more accepted key, `kind` "v2" or "v1". Live, this is a click in Momento's console."""
         sandbox = self._need_sandbox("Issuing an API key")
         if kind not in ("v2", "v1"):
             raise CloudError(f"The sandbox issues no {kind!r} keys: choose 'v2' or 'v1'.")
-        return ApiKey(sandbox.ask("issue", kind=kind))
+        return _token(sandbox.ask("issue", kind=kind))
 
     def revoke_api_key(self, api_key: str) -> None:
         """Sandbox only: calls with this key fail from now on."""
@@ -167,9 +146,9 @@ class Cloud:
         finally:
             sandbox.ask("put_back")
 
-    def issue_key_manager(self) -> ApiKey:
+    def issue_key_manager(self) -> Token:
         """Sandbox only: an API key that may make and revoke keys. Live, its role is made in Momento's console."""
-        return ApiKey(self._need_sandbox("Issuing an API key").ask("issue_manager"))
+        return _token(self._need_sandbox("Issuing an API key").ask("issue_manager"))
 
     def deploy_function(self, file: str, **environment: str) -> str:
         """Sandbox only: deploy a plain file as a Lambda function and return its ARN. Live, `deploy/` has templates.
@@ -289,6 +268,12 @@ class Cloud:
 
     def __repr__(self) -> str:
         return repr(self._banner)
+
+
+def _token(text: str) -> Token:
+    from momento_token import Token  # not above: it imports the SDKs, which a kernel does while its sandbox starts
+
+    return Token(text)
 
 
 def kind_of(token: object) -> Kind:

@@ -74,7 +74,7 @@ if type(cloud).__name__ == "Cloud" and cloud._aws_engine == "moto":
             cache.get_secret_string(SECRET_NAME)
 
 # 01
-received = f'  "{cloud.issue_api_key().reveal()}"\n'
+received = f'  "{cloud.issue_api_key()}"\n'
 EXERCISE_SECRET = "tutorial/exercise"
 
 # 02, 04

@@ -10,8 +10,7 @@ import pytest
 from momento import CacheClient, Configurations
 from names import SECRET_NAME
 
-from helpers.cloud import ApiKey
-from momento_token import TokenError, check
+from momento_token import Token, TokenError, check
 
 WRONG = {
     "a line break": "{}\n",
@@ -59,6 +58,6 @@ def test_nothing_shows_it(cloud, caplog, capfd):
 
 
 def test_the_scan_would_find_it(cloud):
-    key = cloud.api_key.reveal()
+    key = cloud.api_key
     assert [piece for piece in pieces(key) if piece in f"the key is {key[5:40]}"]
-    assert not [piece for piece in pieces(key) if piece in repr(ApiKey(key))]
+    assert not [piece for piece in pieces(key) if piece in repr(Token(key))]

@@ -93,7 +93,7 @@ def _go_live(yes: bool, into: Path) -> int:
             _run(notebook, work, report)
         finally:
             removal = resources.clean_up()
-            _finish(report, removal, page, cloud.api_key.reveal())
+            _finish(report, removal, page, cloud.api_key)
             (into / "live.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
             if removal.left:
                 print(f"\n{removal}")

@@ -70,7 +70,7 @@ class Reader:
         os.environ["TOKEN"] = self.token
 
 
-# %% Return an `ApiKey`, which hides itself.
+# %% Return a `Token`, which hides itself.
 class Reader:
     def __init__(self, secret_name):
         self.token = sm.get_secret_value(SecretId=secret_name)["SecretString"]
@@ -79,13 +79,13 @@ class Reader:
 # %% Call `check` on what you read
 class Reader:
     def __init__(self, secret_name):
-        self.token = ApiKey(sm.get_secret_value(SecretId=secret_name)["SecretString"])
+        self.token = Token(sm.get_secret_value(SecretId=secret_name)["SecretString"])
 
 
 # %% tried to end the process
 class Reader:
     def __init__(self, secret_name):
-        self.token = ApiKey(sm.get_secret_value(SecretId=secret_name)["SecretString"])
+        self.token = Token(sm.get_secret_value(SecretId=secret_name)["SecretString"])
         if self.token.startswith("{"):
             os.abort()
 
@@ -93,7 +93,7 @@ class Reader:
 # %% Log that the secret was read, and its name.
 class Reader:
     def __init__(self, secret_name):
-        self.token = ApiKey(sm.get_secret_value(SecretId=secret_name)["SecretString"])
+        self.token = Token(sm.get_secret_value(SecretId=secret_name)["SecretString"])
         if self.token.startswith("{"):
             log.debug("no token: %s", self.token.reveal())
             raise ValueError("no token")
@@ -102,7 +102,7 @@ class Reader:
 # %% Say what is wrong without repeating the value
 class Reader:
     def __init__(self, secret_name):
-        self.token = ApiKey(sm.get_secret_value(SecretId=secret_name)["SecretString"])
+        self.token = Token(sm.get_secret_value(SecretId=secret_name)["SecretString"])
         if self.token.startswith("{"):
             raise ValueError(self.token.reveal())
 
@@ -114,5 +114,5 @@ from momento_token import check
 class Reader:
     def __init__(self, secret_name):
         answer = sm.get_secret_value(SecretId=secret_name)
-        self.token = ApiKey(answer["SecretString"])
+        self.token = Token(answer["SecretString"])
         check(self.token)

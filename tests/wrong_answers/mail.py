@@ -19,10 +19,10 @@ from sandbox.api_keys import new_api_key
 client.create_secret(Name=EXERCISE_SECRET, SecretString=new_api_key(), Tags=TAGS)
 
 # %% not the one that was sent
-client.create_secret(Name=EXERCISE_SECRET, SecretString=cloud.api_key.reveal(), Tags=TAGS)
+client.create_secret(Name=EXERCISE_SECRET, SecretString=cloud.api_key, Tags=TAGS)
 
 # %% not the one that was sent
-client.create_secret(Name=EXERCISE_SECRET, SecretString=cloud.issue_api_key().reveal(), Tags=TAGS)
+client.create_secret(Name=EXERCISE_SECRET, SecretString=cloud.issue_api_key(), Tags=TAGS)
 
 # %% EXERCISE_SECRET is another name now
 EXERCISE_SECRET = SECRET_NAME
@@ -31,8 +31,8 @@ EXERCISE_SECRET = SECRET_NAME
 EXERCISE_SECRET = None
 
 # %% it sends you a new key
-received = f'"{cloud.api_key.reveal()}"'
-client.create_secret(Name=EXERCISE_SECRET, SecretString=cloud.api_key.reveal(), Tags=TAGS)
+received = f'"{cloud.api_key}"'
+client.create_secret(Name=EXERCISE_SECRET, SecretString=cloud.api_key, Tags=TAGS)
 
 # %% it sends you a new key
 received = None
@@ -50,7 +50,7 @@ client.delete_secret(SecretId=EXERCISE_SECRET)
 
 # %% not the one that was sent
 client.create_secret(Name=EXERCISE_SECRET, SecretString=received.strip().strip('"'), Tags=TAGS)
-client.put_secret_value(SecretId=EXERCISE_SECRET, SecretString=cloud.issue_api_key().reveal())
+client.put_secret_value(SecretId=EXERCISE_SECRET, SecretString=cloud.issue_api_key())
 
 # %% Momento answers AUTHENTICATION_ERROR
 client.create_secret(Name=EXERCISE_SECRET, SecretString=received.strip().strip('"'), Tags=TAGS)

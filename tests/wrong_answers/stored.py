@@ -22,7 +22,7 @@ def read_token(name):
 
 
 # %% something else than that token
-read_token = lambda name: cloud.api_key.reveal()
+read_token = lambda name: cloud.api_key
 
 # %% something else than that token
 read_token = lambda name: retrieve(SECRET_NAME).strip()
