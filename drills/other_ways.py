@@ -23,8 +23,7 @@ from helpers.display import Table
 from sandbox.plain_file import MOVED_CLOCK, MOVED_LIBRARY
 from sandbox.processes import Server
 
-from .rotation_drill import ROTATIONS
-from .service_trials import rotate
+from .rotation_drill import ROTATIONS, rotate
 
 FLEET = 200  # processes
 HOUR = 3600

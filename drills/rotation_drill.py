@@ -11,6 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+import boto3
+
 from helpers.cloud import Cloud
 from helpers.ledger import is_error
 
@@ -78,6 +80,19 @@ def run_drill(
     drill.refused = page.count(service="Momento", outcome="UNAUTHENTICATED")
     drill.reads = page.count("GetSecretValue")
     return drill
+
+
+def current_token(secret_name: str) -> str:
+    client = boto3.client("secretsmanager")
+    return str(client.get_secret_value(SecretId=secret_name, VersionStage="AWSCURRENT")["SecretString"])
+
+
+def rotate(cloud: Cloud, secret_name: str) -> str:
+    """Put a new token into the secret, revoke the old one immediately, and return the new one."""
+    old, new = current_token(secret_name), cloud.issue_api_key()
+    boto3.client("secretsmanager").put_secret_value(SecretId=secret_name, SecretString=new)
+    cloud.revoke_api_key(old)
+    return new
 
 
 def _succeeds(operation: Callable[[int], object], number: int) -> bool:

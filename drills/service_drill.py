@@ -25,8 +25,7 @@ from helpers.display import Table, duration
 from helpers.timing import percentile
 from sandbox.processes import Server
 
-from .rotation_drill import ROTATIONS
-from .service_trials import rotate
+from .rotation_drill import ROTATIONS, rotate
 
 CLIENTS = 8  # threads, each with connections of its own
 REQUESTS = 24  # at least, between two rotations

@@ -15,7 +15,7 @@ from textwrap import dedent
 import httpx
 
 from drills.other_ways import ENVIRONMENT, EXTENSION, PATTERN, Outcome
-from drills.service_trials import rotate
+from drills.rotation_drill import rotate
 from helpers.cloud import Cloud
 from sandbox.processes import SandboxError, Server
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from drills.learner_code import Run
-from drills.service_trials import all_that_leaves_it
+from drills.service_review import captured_output
 from helpers.cloud import Cloud
 
 from .common import (
@@ -91,13 +91,12 @@ class _Tried(NamedTuple):
 def _try_out(reader: Callable[[str], Any], secret_name: str, text: str) -> _Tried:
     """Call the reader, and collect everything that leaves it. What the AWS libraries log is not the reader's."""
     with _environment_without(text):
-        with all_that_leaves_it() as said:
+        with captured_output() as (printed, logged):
             run = run_learner(reader, secret_name)
             shown = run_learner(lambda: f"{run.returned!r} {run.returned}").returned
         show_environment = [sys.executable, "-S", "-c", "import os; print(dict(os.environ))"]
         child = subprocess.run(show_environment, capture_output=True, text=True)
-    printed, logged, _ = said
-    return _Tried(run, str(shown), printed, logged, child.stdout)
+    return _Tried(run, str(shown), printed.getvalue(), logged.getvalue(), child.stdout)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The checks of the exercises: right answers of several styles pass, wrong ones get a hint that fits, and cheats leave no trace.
 
 The answers are in right_answers/ and wrong_answers/, in the words of the notebooks; what any function can do wrong is here.
-They run without a kernel, with the cells of the exercise as its notebook has them.
+They run without a kernel, with the cells of the exercise as its notebook has them; those to "service" in test_service_review.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from answers import (
 )
 from names import SECRET_NAME
 
-from drills import learner_code, service_trials
+from drills import learner_code
 from drills.learner_code import secrets_now
 from exercises import go_live, reveal, survive_failures
 from exercises.learner_record import EXERCISES
@@ -91,8 +91,6 @@ def ask(connected, name, monkeypatch, tmp_path):
     if name == "denial":  # what the lab raises is the same each time, and takes seconds
         raised = _once(survive_failures.errors_of_boto3)(cloud)
         monkeypatch.setattr(survive_failures, "errors_of_boto3", lambda cloud: raised)
-    if name == "service":
-        monkeypatch.setattr(service_trials, "OPERATIONS", 320)
     many = go_live.MANY
 
     def answer(source: str) -> str:
@@ -153,8 +151,8 @@ def test_each_exercise_has_cheats_and_right_answers():
     assert {path.stem for path in WRONG_ANSWERS.glob("*.py")} == set(EXERCISES) == set(CELLS)
     assert {path.stem for path in RIGHT_ANSWERS.glob("*.py")} == set(EXERCISES) - IN_A_KERNEL
     for name in set(EXERCISES) - IN_A_KERNEL:
-        assert len({answer for _, answer in wrong_answers(name)}) >= 8, name
-        assert len({answer for _, answer in right_answers(name)}) >= 3, name
+        assert len({answer for _, answer in wrong_answers(name)}) >= 3, name
+        assert len({answer for _, answer in right_answers(name)}) >= 2, name
 
 
 def functions(test):
@@ -271,35 +269,6 @@ def _also(name: str, what: str, after: bool = False) -> str:
     if name in FACTORIES:
         return f"{CELLS[name].solution}\n{wrapped}\nof = {function}\n{function} = lambda: wrap(of())\n"
     return f"{CELLS[name].solution}\n{wrapped}\n{function} = wrap({function})\n"
-
-
-# The capstone: a trial at a time, as all of them take seconds.
-
-TRIALS = {trial.__name__.strip("_"): entry for entry in service_trials._TRIALS for trial in entry[:1]}
-
-
-@pytest.mark.slow
-class TestCapstone:
-    engine = "moto"
-    names = ["service"]
-
-    @pytest.mark.parametrize("trial", ["", *TRIALS])
-    def test_a_service_that_is_not_sound_is_told_why(self, name, ask, monkeypatch, trial):
-        monkeypatch.setattr(service_trials, "_TRIALS", [TRIALS[trial]] if trial else [])
-        asked = []
-        for head, answer in wrong_answers("service"):
-            of, _, hint = head.rpartition(" | ")
-            if of == trial:
-                seconds = 2.0 if "not come back" in hint else 10.0
-                monkeypatch.setattr(learner_code, "SECONDS", seconds)
-                asked.append((answer, hint, ask(answer)))
-        assert asked and not _misjudged(asked)
-
-    @pytest.mark.parametrize("number", range(4))
-    def test_sound_services_of_any_shape_pass(self, name, ask, number):
-        what, answer = right_answers("service")[number]
-        said = ask(answer)
-        assert "Solved." in said, f"{what}: {said}"
 
 
 def test_what_was_left_behind_closes_no_door_to_others():
