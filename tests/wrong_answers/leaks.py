@@ -56,13 +56,6 @@ class Reader:
         print("read", self.token)
 
 
-# %% Outputs are saved and copied: print the secret's name, if anything.
-class Reader:
-    def __init__(self, secret_name):
-        self.token = sm.get_secret_value(SecretId=secret_name)["SecretString"]
-        os.write(1, self.token.encode())
-
-
 # %% Pass the token on as an argument instead.
 class Reader:
     def __init__(self, secret_name):
