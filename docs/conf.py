@@ -22,7 +22,6 @@ html_static_path = ["_static"]
 html_favicon = "_static/icon.svg"
 templates_path = ["_templates"]
 html_css_files = ["book.css"]
-html_js_files = [("pricing.js", {"defer": "defer"}), ("panels.js", {"defer": "defer"})]
 html_copy_source = False
 html_context = {"default_mode": "auto"}
 html_show_copyright = html_show_sphinx = False

@@ -6,7 +6,6 @@ source. Parts and order come from notebooks/MAP.md, titles and minutes from each
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 import shutil
@@ -14,12 +13,8 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import nbformat
-
-from drills.fault_lab import TROUBLES
-from helpers import pricing, widgets
 
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s#]+)([^)\s]*\))")
@@ -89,16 +84,12 @@ class Book:
         return "".join(part if part.startswith("```") else LINK.sub(follow, part) for part in parts)
 
     def notebook(self, path: str) -> str:
-        """As it is stored, and what its page adds: where it can be run, and panels that work without a kernel."""
+        """Return the stored notebook, with sentences that say where it can be run."""
         notebook = nbformat.read(ROOT / path, as_version=4)
         cells = []
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = self.with_its_links(cell.source, path)
-            elif panel := panel_of(cell, notebook):
-                cell.outputs[0].data["text/html"] = panel
-            elif re.search(r"^forgotten_panel\(", cell.source, re.M):
-                cells.append(said(f"Its sliders work where a kernel runs: {on_binder(path)}."))
             if "exercise" in cell.metadata.get("tags", []):
                 cells.append(said(f"Your answer is checked where a kernel runs: {on_binder(path)}."))
             cells.append(cell)
@@ -135,69 +126,6 @@ def listing(folder: str) -> str:
         first = re.match(r'"""(.*?)(?:"""|\n|$)', file.read_text(encoding="utf-8"))
         lines.append(f"- [`{file.name}`]({file.name})" + (f": {first[1]}" if first else ""))
     return f"---\norphan: true\n---\n\n# `{folder}/`\n\n" + "\n".join(lines) + "\n"
-
-
-def panel_of(cell: nbformat.NotebookNode, notebook: nbformat.NotebookNode) -> str | None:
-    """What stands in the place of a panel: what is stored of it, and the data with which panels.js makes it live."""
-    if re.search(r"^cost_panel\(", cell.source, re.M):
-        return live("cost", cost_data(), cell)
-    if re.search(r"^lab_panel\(", cell.source, re.M):
-        return live("lab", lab_data(notebook), cell)
-    return None
-
-
-def live(kind: str, data: object, cell: nbformat.NotebookNode) -> str:
-    text = json.dumps(data).replace("<", "\\u003c")
-    return (
-        f'<div class="live-panel" data-panel="{kind}"><script type="application/json">{text}</script>'
-        f"<div>{cell.outputs[0].data['text/html']}</div></div>"
-    )
-
-
-def cost_data() -> dict[str, Any]:
-    """The prices and choices of the panel. Its formulas are in pricing.js, held equal to pricing.py by a test."""
-    return {
-        "prices": prices(),
-        "durations": list(widgets.DURATIONS.items()),
-        "rates": widgets.RATES,
-    }
-
-
-def prices() -> dict[str, Any]:
-    return {
-        "month": pricing.MONTH,
-        "ways": pricing.WAYS,
-        "apiCall": pricing.API_CALL.amount,
-        "secretMonth": pricing.SECRET_MONTH.amount,
-        "keyMonth": pricing.KEY_MONTH.amount,
-        "keyRequest": pricing.KEY_REQUEST.amount,
-        "quota": pricing.QUOTA_PER_SECOND,
-        "describeQuota": pricing.DESCRIBE_QUOTA_PER_SECOND,
-    }
-
-
-def lab_data(notebook: nbformat.NotebookNode) -> list[dict[str, Any]]:
-    """What each way did in each trouble, from the stored table of the fault lab."""
-    (table,) = [
-        output.data["text/plain"]
-        for cell in notebook.cells
-        if cell.cell_type == "code" and re.search(r"^lab_table\(", cell.source, re.M)
-        for output in cell.outputs
-        if "text/plain" in output.get("data", {})
-    ]
-    rows = [line.split(" | ") for line in table.splitlines()[1:]]
-    (_, *ways, _), recorded = rows[0], {row[0]: row[1:-1] for row in rows[1:]}
-    return [
-        {
-            "trouble": trouble.title,
-            "right": trouble.right,
-            "why": trouble.why,
-            "ways": [
-                [way, text[2:], text.startswith("✓")] for way, text in zip(ways, recorded[trouble.title], strict=True)
-            ],
-        }
-        for trouble in TROUBLES
-    ]
 
 
 def contents() -> str:

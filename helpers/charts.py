@@ -1,6 +1,6 @@
-"""Figures: they read in light and dark, say their unit, and carry a text for those who can't see them.
+"""Charts: readable in light and dark themes, each with a text for those who can't see it.
 
-Matplotlib, because a PNG shows everywhere: on a code-hosting site, in JupyterLab without internet, in an editor.
+A PNG shows everywhere: on a code-hosting site, in an editor, in JupyterLab without internet.
 """
 
 from __future__ import annotations
@@ -11,28 +11,40 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
+
 from .display import duration
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from drills.rotation_drill import Drill
 
-# Middle tones: each has a contrast of at least 3 to 1 on white and on JupyterLab's dark grey alike.
+# Middle tones, with a contrast of at least 3 to 1 on white and on JupyterLab's dark grey.
 INK = "#7c7c7c"
-COLOURS = ("#d9663b", "#3d8fbf", "#4b9b5f", "#a877bd", "#b08a2e")
-WIDTH = 9.0  # inches
+COLOURS = ORANGE, BLUE, *_ = "#d9663b", "#3d8fbf", "#4b9b5f", "#a877bd", "#b08a2e"
+STYLE: dict[Any, Any] = {
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor"), INK),
+    **dict.fromkeys(("xtick.color", "ytick.color", "grid.color", "legend.labelcolor"), INK),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.titlesize": 12,
+    "font.size": 11,
+    "grid.alpha": 0.25,
+}
+BOLD = {"color": INK, "fontweight": "bold", "fontsize": 10}
 
 
 class Chart:
-    """A drawn figure and the text that stands for it."""
+    """A figure as a picture, and the text that stands for it."""
 
     def __init__(self, figure: Figure, alt: str) -> None:
         self.alt = alt
         self._width = round(figure.get_figwidth() * 80)
         png = io.BytesIO()
         figure.savefig(png, format="png", dpi=160, transparent=True)
-        # in lines, as MIME has it: a figure should not look like a long token to those who scan notebooks for one
+        # Broken into lines: a scanner for secrets would take one long line for a token.
         self._png = base64.encodebytes(png.getvalue()).decode()
 
     def _repr_html_(self) -> str:
@@ -43,82 +55,51 @@ class Chart:
         return self.alt
 
 
-def new_figure(columns: int = 1, height: float = 2.6):
-    """A transparent figure with `columns` axes side by side, in our colours; height in inches."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    style: dict[Any, Any] = {
-        "text.color": INK,
-        "axes.labelcolor": INK,
-        "axes.edgecolor": INK,
-        "xtick.color": INK,
-        "ytick.color": INK,
-        "font.size": 11,
-        "axes.titlesize": 12,
-        "axes.titleweight": "bold",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-    }
-    with rc_context(style):
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        axes = figure.subplots(1, columns, squeeze=False)[0]
-    return figure, axes
+def _figure(height: float, columns: int = 1) -> tuple[Figure, Any]:
+    """Return a figure, `height` inches high, and its axes side by side."""
+    figure = Figure(figsize=(9, height), layout="constrained")
+    return figure, figure.subplots(1, columns, squeeze=False)[0]
 
 
+@rc_context(STYLE)
 def bars_side_by_side(panels: Mapping[str, Mapping[str, float]], texts: Mapping[str, Callable[[float], str]]) -> Chart:
-    """Horizontal bars with the same rows in every panel.
-
-    `panels` maps a title, with its unit, to the value of each row; `texts` maps it to how a value is written.
-    """
+    """Draw horizontal bars with the same rows in each panel: `texts` says how a panel's values are written."""
     rows = list(next(iter(panels.values())))
-    figure, axes = new_figure(len(panels), height=0.9 + 0.45 * len(rows))
+    figure, axes = _figure(0.9 + 0.45 * len(rows), len(panels))
     for axis, (title, values) in zip(axes, panels.items(), strict=True):
-        bars = axis.barh(
-            rows,
-            [values[row] for row in rows],
-            color=[COLOURS[i % len(COLOURS)] for i in range(len(rows))],
-        )
-        axis.bar_label(
-            bars,
-            [texts[title](values[row]) for row in rows],
-            padding=4,
-            color=INK,
-            fontweight="bold",
-        )
-        axis.set_title(title, loc="left", color=INK)
+        colours = [COLOURS[place % len(COLOURS)] for place in range(len(rows))]
+        bars = axis.barh(rows, [values[row] for row in rows], color=colours)
+        axis.bar_label(bars, [texts[title](values[row]) for row in rows], padding=4, **BOLD)
+        axis.set_title(title)
         axis.invert_yaxis()
         axis.margins(x=0.25)
         axis.xaxis.set_visible(False)
+        axis.yaxis.set_visible(axis is axes[0])
         axis.spines["bottom"].set_visible(False)
         axis.tick_params(left=False)
-    for axis in axes[1:]:
-        axis.yaxis.set_visible(False)
     said = (
         f"{title}: " + ", ".join(f"{row} {texts[title](value)}" for row, value in values.items())
         for title, values in panels.items()
     )
-    return Chart(figure, "Bar chart. " + ". ".join(said) + ".")
+    return Chart(figure, f"Bar chart. {'. '.join(said)}.")
 
 
+@rc_context(STYLE)
 def stacked_bars(rows: Mapping[str, Mapping[str, float]], title: str) -> Chart:
-    """For each row a bar made of its parts, in seconds; every row has the same parts."""
-    figure, (axis,) = new_figure(height=1.3 + 0.5 * len(rows))
-    parts = list(next(iter(rows.values())))
-    left = dict.fromkeys(rows, 0.0)
-    for colour, part in zip(COLOURS, parts, strict=False):
+    """Draw a bar for each row, made of its parts in seconds; every row has the same parts."""
+    figure, (axis,) = _figure(1.3 + 0.5 * len(rows))
+    ends = [0.0] * len(rows)
+    for colour, part in zip(COLOURS, next(iter(rows.values())), strict=False):
         widths = [values[part] * 1e3 for values in rows.values()]
-        axis.barh(list(rows), widths, left=list(left.values()), color=colour, label=part)
-        left = {row: start + width for (row, start), width in zip(left.items(), widths, strict=True)}
-    for number, (row, end) in enumerate(left.items()):
-        total = duration(sum(rows[row].values()))
-        axis.annotate(total, (end, number), (6, -4), textcoords="offset points", color=INK, fontweight="bold")
+        axis.barh(list(rows), widths, left=ends, color=colour, label=part)
+        ends = [end + width for end, width in zip(ends, widths, strict=True)]
+    for number, (values, end) in enumerate(zip(rows.values(), ends, strict=True)):
+        axis.annotate(duration(sum(values.values())), (end, number), (6, -4), textcoords="offset points", **BOLD)
     axis.invert_yaxis()
     axis.margins(x=0.12)
-    axis.set_xlabel("milliseconds")
-    axis.set_title(title, loc="left", color=INK)
+    axis.set(xlabel="milliseconds", title=title)
     axis.tick_params(left=False)
-    axis.legend(frameon=False, loc="lower right", labelcolor=INK)
+    axis.legend(loc="lower right")
     said = (
         f"{row} {duration(sum(values.values()))} ({', '.join(f'{part} {duration(v)}' for part, v in values.items())})"
         for row, values in rows.items()
@@ -126,86 +107,51 @@ def stacked_bars(rows: Mapping[str, Mapping[str, float]], title: str) -> Chart:
     return Chart(figure, f"Stacked bar chart. {title}: {'; '.join(said)}.")
 
 
+@rc_context(STYLE)
 def latency_dots(values: Mapping[str, tuple[float, float]], title: str) -> Chart:
-    """For each name the median and the 99th percentile, in seconds, on a logarithmic axis."""
-    figure, (axis,) = new_figure(height=1.1 + 0.36 * len(values))
-    for row, (name, (median, high)) in enumerate(values.items()):
-        colour = COLOURS[1] if median < 1e-3 else COLOURS[0]
-        axis.plot([median, max(high, median)], [row, row], color=colour, linewidth=2, alpha=0.7)
+    """Draw the median and the 99th percentile of each name, in seconds, on a logarithmic axis."""
+    figure, (axis,) = _figure(1.1 + 0.36 * len(values))
+    for row, (median, high) in enumerate(values.values()):
+        colour, end = BLUE if median < 1e-3 else ORANGE, max(high, median)
+        axis.plot([median, end], [row, row], color=colour, linewidth=2, alpha=0.7)
         axis.plot(median, row, "o", color=colour, markersize=9)
         axis.plot(high, row, "|", color=colour, markersize=12, markeredgewidth=2)
-        axis.annotate(
-            duration(median),
-            (max(high, median), row),
-            (8, -4),
-            textcoords="offset points",
-            color=INK,
-            fontweight="bold",
-        )
+        axis.annotate(duration(median), (end, row), (8, -4), textcoords="offset points", **BOLD)
     axis.set_yticks(range(len(values)), list(values))
-    axis.set_ylim(len(values) - 0.5, -0.5)  # the first on top, and no dot on an edge
-    _time_axis(axis)
+    axis.set_ylim(len(values) - 0.5, -0.5)  # the first row on top, and no dot on an edge
+    axis.set_xscale("log")
+    axis.xaxis.set_major_formatter(EngFormatter("s"))  # 10 µs, 1 ms
+    axis.minorticks_off()
+    axis.grid(axis="x")
+    axis.tick_params(left=False)
     axis.margins(x=0.12)
-    axis.set_title(title, loc="left", color=INK)
-    axis.set_xlabel("time of one read, logarithmic; dot: median, bar: 99th percentile")
+    axis.set(title=title, xlabel="time of one read, logarithmic; dot: median, bar: 99th percentile")
     said = ", ".join(f"{name} {duration(median)}" for name, (median, _) in values.items())
     return Chart(figure, f"Chart on a logarithmic axis. {title}, medians: {said}.")
 
 
-def _time_axis(axis) -> None:
-    """A logarithmic x axis in seconds, its ticks written with a unit that fits."""
-    axis.set_xscale("log")
-    ticks = {
-        1e-8: "10 ns",
-        1e-7: "0.1 µs",
-        1e-6: "1 µs",
-        1e-5: "10 µs",
-        1e-4: "0.1 ms",
-        1e-3: "1 ms",
-        1e-2: "10 ms",
-        0.1: "0.1 s",
-        1.0: "1 s",
-    }
-    axis.set_xticks(list(ticks), list(ticks.values()))
-    axis.minorticks_off()
-    axis.grid(axis="x", color=INK, alpha=0.25)
-    axis.tick_params(left=False)
-
-
+@rc_context(STYLE)
 def cost_lines(
-    curves: Mapping[str, Sequence[tuple[float, float]]],
-    here: float,
-    throttled_from: float,
-    break_even: float,
+    curves: Mapping[str, Sequence[tuple[float, float]]], here: float, throttled_from: float, break_even: float
 ) -> Chart:
-    """Dollars per month over requests per second, both logarithmic; `here` marks the chosen rate."""
-    figure, (axis,) = new_figure(height=3.6)
+    """Draw dollars per month over requests per second, both logarithmic; `here` marks the chosen rate."""
+    figure, (axis,) = _figure(3.6)
     for colour, dashes, (name, points) in zip(COLOURS, ("-", "-", (0, (2, 2))), curves.items(), strict=False):
         xs, ys = zip(*points, strict=True)
         axis.plot(xs, ys, color=colour, linestyle=dashes, linewidth=2.5, label=name)
-    axis.set_xscale("log")
-    axis.set_yscale("log")
-    axis.set_xlim(xs[0], xs[-1])
+    axis.set(xscale="log", yscale="log", xlim=(xs[0], xs[-1]))
+    axis.set(xlabel="requests per second", ylabel="US dollars per month")
     axis.axvline(here, color=INK, linewidth=1.5, linestyle="--")
-    axis.axvspan(min(throttled_from, xs[-1]), xs[-1], color=COLOURS[0], alpha=0.15)
+    axis.axvspan(min(throttled_from, xs[-1]), xs[-1], color=ORANGE, alpha=0.15)
     bottom, top = axis.get_ylim()
-    axis.annotate(" your rate", (here, bottom * 2.5), color=INK, fontweight="bold")
+    axis.annotate(" your rate", (here, bottom * 2.5), **BOLD)
     if throttled_from < xs[-1]:
-        axis.annotate(
-            " throttled without a cache",
-            (throttled_from, top),
-            color=INK,
-            va="top",
-            ha="right",
-            fontweight="bold",
-        )
-    axis.set_xlabel("requests per second")
-    axis.set_ylabel("US dollars per month")
+        axis.annotate(" throttled without a cache", (throttled_from, top), va="top", ha="right", **BOLD)
     axis.yaxis.set_major_formatter(lambda value, _: f"${value:,.0f}" if value >= 1 else f"${value:g}")
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
-    axis.grid(color=INK, alpha=0.25)
+    axis.grid()
     axis.minorticks_off()
-    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 0.9), labelcolor=INK)
+    axis.legend(loc="upper left", bbox_to_anchor=(0, 0.9))
     ranges = "; ".join(f"{name} from ${points[0][1]:,.2f} to ${points[-1][1]:,.2f}" for name, points in curves.items())
     said = (
         f"Lines on logarithmic axes: US dollars per month over {xs[0]:,g} to {xs[-1]:,g} requests per second: {ranges}. "
@@ -215,26 +161,16 @@ def cost_lines(
     return Chart(figure, said)
 
 
+@rc_context(STYLE)
 def drill_timelines(drills: Sequence[Drill], bins: int = 40) -> Chart:
-    """For each drill its operations over time, those that failed in another colour, and a line at each rotation."""
-    figure, axes = new_figure(columns=len(drills), height=2.8)
+    """Draw each drill's operations over time, failed ones in another colour, with a line at each rotation."""
+    figure, axes = _figure(2.8, len(drills))
     for axis, drill in zip(axes, drills, strict=True):
-        parts = {
-            name: [when for when, succeeded in drill.finished if succeeded is wanted]
-            for name, wanted in (("succeeded", True), ("failed", False))
-        }
-        axis.hist(
-            list(parts.values()),
-            bins,
-            stacked=True,
-            color=[COLOURS[1], COLOURS[0]],
-            label=list(parts),
-        )
+        parts = [[when for when, succeeded in drill.finished if succeeded is wanted] for wanted in (True, False)]
+        axis.hist(parts, bins, stacked=True, color=[BLUE, ORANGE], label=["succeeded", "failed"])
         for rotation in drill.rotations:
             axis.axvline(rotation, color=INK, linewidth=1, linestyle="--")
-        axis.set_title(drill.name, loc="left", color=INK)
-        axis.set_xlabel("seconds; a dashed line is a rotation")
-        axis.set_ylabel("operations")
-        axis.legend(frameon=False, labelcolor=INK, loc="upper left", bbox_to_anchor=(0, -0.25), ncols=2)
+        axis.set(title=drill.name, xlabel="seconds; a dashed line is a rotation", ylabel="operations")
+        axis.legend(loc="upper left", bbox_to_anchor=(0, -0.25), ncols=2)
     said = "; ".join(f"{drill.name} {len(drill.finished):,}, of which {drill.failed:,} failed" for drill in drills)
     return Chart(figure, f"Operations over time, with {len(drills[0].rotations)} rotations: {said}.")

@@ -1,4 +1,4 @@
-"""How the notebooks show things: durations, dollars, tables and notes, in a notebook and as plain text alike."""
+"""Durations, dollars, tables and notes, as HTML and as plain text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _THIN = "\N{NARROW NO-BREAK SPACE}"  # only measured durations have it before th
 
 
 def duration(seconds: float) -> str:
-    """A measured time with three significant digits, such as "4.21 ms"."""
+    """Write a measured time with three significant digits, such as "4.21 ms"."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size:
             break
@@ -21,13 +21,8 @@ def duration(seconds: float) -> str:
 
 
 def dollars(amount: float) -> str:
-    """US dollars, with as many decimals as a price per call needs."""
+    """Write US dollars with as many decimals as a price per call needs."""
     return f"${amount:,.2f}" if amount >= 0.01 or amount == 0 else f"${amount:.6f}"
-
-
-def masked(secret: str) -> str:
-    """What may be shown of a secret: its length."""
-    return f"<hidden, {len(secret)} characters>"
 
 
 class Table:
@@ -55,16 +50,16 @@ class Table:
         return "\n".join(([self.caption] if self.caption else []) + lines)
 
     def as_columns(self) -> str:
-        """Text with aligned columns, for a terminal."""
+        """Return text with aligned columns, for a terminal."""
         lines = [[_text(cell) for cell in row] for row in (self.columns, *self.rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
 def checklist(checks: Iterable[tuple[str, bool | None, str]], if_all: str, if_not: str) -> Table:
-    """A row for each check: what is needed, was it found, and if not what to do; the caption is one of the two.
+    """Return a row for each check (what is needed, whether it was found, the cure), with one of the two captions.
 
-    Where it can't be found out, found is None: that counts as neither.
+    A check that can't be made has None for "found", and doesn't count.
     """
     signs = {True: "✓", False: "✗ missing", None: "? not asked"}
     rows = [(need, signs[found], "nothing" if found else cure) for need, found, cure in checks]
@@ -73,7 +68,7 @@ def checklist(checks: Iterable[tuple[str, bool | None, str]], if_all: str, if_no
 
 
 class Note:
-    """A framed message; `mood` is "good", "neutral" or "bad", and chooses the frame's colour and its sign."""
+    """A framed message; `mood`, "good", "neutral" or "bad", chooses the frame's colour and its sign."""
 
     _LOOKS = {"good": ("✓", "success"), "neutral": ("•", "info"), "bad": ("✗", "error")}
 
@@ -93,7 +88,7 @@ class Note:
 
 
 def _is_number(cell: object) -> bool:
-    """A number, with a unit at most: "30", "$0.40", "2.3 ms", or a dash where there is none."""
+    """Recognise a number, with or without a unit: "30", "$0.40", "2.3 ms", or a dash for no number."""
     text = _text(cell)
     return len(text.split()) <= 2 and (text[:1].isdigit() or text[:1] in ("$", "–"))
 

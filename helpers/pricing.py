@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from .display import PlainError
 
@@ -30,49 +31,42 @@ SECRET_MONTH = Price(0.40, "secret and month, each replica counts", _SECRETS_MAN
 KEY_MONTH = Price(1.00, "customer managed key and month, in each region", _KMS, "2026-11-23")
 KEY_REQUEST = Price(0.03 / 10_000, "request to a customer managed key", _KMS, "2026-11-23")
 
-# What people forget: what stands around the calls. AWS's pages show some of these prices for a region that one chooses;
-# these are the ones of their examples in the United States. The hour of an endpoint was read in articles that quote it.
+# What people forget. AWS's pages show some of these prices for a region that you choose; these are from their examples in
+# the United States. The hour of an endpoint was read in articles that quote it.
 _VPC = "https://aws.amazon.com/vpc/pricing/"
 _PRIVATELINK = "https://aws.amazon.com/privatelink/pricing/"
+_TRAIL = "https://aws.amazon.com/cloudtrail/pricing/"
+_LAMBDA = "https://aws.amazon.com/lambda/pricing/"
 NAT_HOUR = Price(0.045, "NAT gateway and hour, one in each zone", _VPC, "2026-09-20")
 NAT_GB = Price(0.045, "GB through a NAT gateway", _VPC, "2026-09-20")
 ENDPOINT_HOUR = Price(0.01, "interface endpoint, zone and hour", _PRIVATELINK, "2026-06-01")
 ENDPOINT_GB = Price(0.01, "GB through an interface endpoint", _PRIVATELINK, "2026-11-25")
 TRAIL_EVENT = Price(
-    2.00 / 100_000,
-    "event in a further copy of CloudTrail's; the first copy is free",
-    "https://aws.amazon.com/cloudtrail/pricing/",
-    "2026-11-25",
+    2.00 / 100_000, "event in a further copy of CloudTrail's; the first copy is free", _TRAIL, "2026-11-25"
 )
-LAMBDA_GB_SECOND = Price(
-    0.0000166667,
-    "GB and second of a Lambda function (x86)",
-    "https://aws.amazon.com/lambda/pricing/",
-    "2026-11-25",
-)
-BYTES_PER_CALL = 4_000  # request, answer and headers, TLS on a connection that is kept: an estimate
+LAMBDA_GB_SECOND = Price(0.0000166667, "GB and second of a Lambda function (x86)", _LAMBDA, "2026-11-25")
+BYTES_PER_CALL = 4_000  # an estimate: request, response and headers, TLS on a connection that is kept
 
-# Secrets Manager's quota of GetSecretValue in a region; its source says "up to 10,000 per second".
+# Secrets Manager's quota of GetSecretValue in a region, "up to 10,000 per second":
+# https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
 QUOTA_PER_SECOND = 10_000
-DESCRIBE_QUOTA_PER_SECOND = 40_000  # that of DescribeSecret, since March 2025
-QUOTA_SOURCE = "https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"
 
-# The ways of caching that cost differently. The library's time to live is drawn at each refresh, uniformly between
-# half of the set one and the whole: three quarters of it on average.
+# The ways of caching that cost differently. AWS's library draws its time to live at each refresh, uniformly between half
+# of the configured one and the whole: three quarters of it on average.
 WAYS = ("no cache", "AWS's caching library", "a cache with a fixed TTL")
 NO_CACHE, AWS_LIBRARY, FIXED_TTL = WAYS
 
 
 class PricingError(PlainError, ValueError):
-    """An input that no fleet can have. The message names it and what it may be."""
+    """A value that is out of range. The message names it and its range."""
 
 
 @dataclass(frozen=True)
 class Fleet:
     """Processes, or Lambda environments, that read secrets. Each request reads every secret once.
 
-    Requests are spread evenly over the processes and over time; at random they make fewer calls. `lifetime` and `ttl` are in seconds. Raises
-    `PricingError` for a number that can't be.
+    Requests are spread evenly over the processes and over time; random requests make fewer calls. `lifetime` and `ttl`
+    are in seconds. Raises `PricingError` for a value that is out of range.
     """
 
     requests_per_second: float = 100.0
@@ -101,49 +95,42 @@ class Fleet:
 
     @property
     def fetches_per_life(self) -> float:
-        """How many of these reads find no fresh copy, so that the cache asks Secrets Manager."""
+        """How many of these reads find no fresh copy."""
         reads = self.reads_per_life
         if self.way == NO_CACHE or reads <= 1:
             return reads
         kept = self.ttl * 0.75 if self.way == AWS_LIBRARY else self.ttl
-        # A copy serves all reads before it expires; the next read after that fetches.
+        # A copy serves all reads before it expires; the next read fetches.
         reads_per_copy = max(1, math.ceil(round(kept * reads / self.lifetime, 6)))
         return math.ceil(round(reads) / reads_per_copy)
 
     @property
     def lives(self) -> float:
-        """How many processes live in a month, one after the other and beside each other."""
+        """How many processes live in a month, simultaneously or one after the other."""
         return self.processes * MONTH / self.lifetime
 
     @property
     def gets_per_month(self) -> float:
-        """Calls of GetSecretValue. The library fetches a value only if it is new, and asks for that first."""
-        if self.way == AWS_LIBRARY:
-            return self.lives * self.secrets * min(1, self.fetches_per_life)
-        return self.lives * self.secrets * self.fetches_per_life
-
-    @property
-    def describes_per_month(self) -> float:
-        """Calls of DescribeSecret: the library makes one for each refresh, the other ways none."""
-        refreshes = self.lives * self.secrets * self.fetches_per_life
-        return refreshes if self.way == AWS_LIBRARY else 0
+        """Calls of GetSecretValue: AWS's library fetches a value only if DescribeSecret shows a new version."""
+        fetches = min(1, self.fetches_per_life) if self.way == AWS_LIBRARY else self.fetches_per_life
+        return self.lives * self.secrets * fetches
 
     @property
     def calls_per_month(self) -> float:
-        """Calls of all kinds, those that AWS refuses included."""
-        return self.gets_per_month + self.describes_per_month
+        """Calls of all kinds, throttled ones included. AWS's library calls DescribeSecret at each refresh."""
+        describes = self.lives * self.secrets * self.fetches_per_life if self.way == AWS_LIBRARY else 0
+        return self.gets_per_month + describes
 
     @property
     def dollars_per_month(self) -> float:
         return sum(self.bill().values())
 
     def bill(self) -> dict[str, float]:
-        """Dollars per month, by what they are for. Calls beyond the quotas are refused, and left out."""
+        """Dollars per month, by what they are for. Calls beyond the quota are refused, and not billed."""
         regions = 1 + self.replicas
         gets = min(self.gets_per_month, QUOTA_PER_SECOND * MONTH)
-        describes = min(self.describes_per_month, DESCRIBE_QUOTA_PER_SECOND * MONTH)
         bill = {
-            "API calls": (gets + describes) * API_CALL.amount,
+            "API calls": (self.calls_per_month - self.gets_per_month + gets) * API_CALL.amount,
             "keeping the secrets": self.secrets * regions * SECRET_MONTH.amount,
         }
         if self.customer_key:
@@ -152,31 +139,27 @@ class Fleet:
 
     @property
     def share_of_quota(self) -> float:
-        """GetSecretValue calls per second as a part of the region's quota, averaged; above 1 AWS throttles."""
+        """GetSecretValue calls per second as a part of the region's quota, on average; above 1 AWS throttles."""
         return self.gets_per_month / MONTH / QUOTA_PER_SECOND
 
 
 @dataclass(frozen=True)
 class Around:
-    """What stands around a fleet's calls, and is billed elsewhere. All of it is off by default.
+    """What a fleet's calls need around them, billed elsewhere. Raises `PricingError`.
 
-    `nat_gateways` and `endpoint_zones` count one for each availability zone. With both, the calls go through the endpoint.
-    `trail_copies` are CloudTrail's beyond the free one. `extension_megabytes` is the memory that a Lambda function gets for
-    an extension, `busy_seconds` how long all its environments work in a month. Raises `PricingError`.
+    `nat_gateways` and `endpoint_zones` count one for each availability zone; with both, the calls go through the endpoint.
+    `trail_copies` are CloudTrail's beyond the free one. `extension_megabytes` is the memory of a Lambda extension, for one
+    environment that works all month.
     """
 
     nat_gateways: int = 0
     endpoint_zones: int = 0
     trail_copies: int = 0
     extension_megabytes: int = 0
-    busy_seconds: float = MONTH
 
     def __post_init__(self) -> None:
-        _check("nat_gateways", self.nat_gateways, 0, 10, whole=True)
-        _check("endpoint_zones", self.endpoint_zones, 0, 10, whole=True)
-        _check("trail_copies", self.trail_copies, 0, 10, whole=True)
-        _check("extension_megabytes", self.extension_megabytes, 0, 10_240, whole=True)
-        _check("busy_seconds", self.busy_seconds, 0, 1_000_000 * MONTH)
+        for name, value in vars(self).items():
+            _check(name, value, 0, 10_240 if name == "extension_megabytes" else 10, whole=True)
 
     def bill(self, fleet: Fleet) -> dict[str, float]:
         """Dollars per month, by what they are for."""
@@ -187,35 +170,34 @@ class Around:
             "NAT gateways": self.nat_gateways * HOURS * NAT_HOUR.amount + through_nat * NAT_GB.amount,
             "endpoint": self.endpoint_zones * HOURS * ENDPOINT_HOUR.amount + through_endpoint * ENDPOINT_GB.amount,
             "CloudTrail": fleet.calls_per_month * self.trail_copies * TRAIL_EVENT.amount,
-            "extension": self.extension_megabytes / 1_024 * self.busy_seconds * LAMBDA_GB_SECOND.amount,
+            "extension": self.extension_megabytes / 1_024 * MONTH * LAMBDA_GB_SECOND.amount,
         }
 
 
 def endpoint_pays_from(zones: int = 1) -> float:
-    """From how many calls a month an endpoint in so many zones is cheaper than a NAT gateway that is there anyway."""
+    """Return the calls per month from which an endpoint is cheaper than a NAT gateway that is there anyway."""
     saved_per_call = (NAT_GB.amount - ENDPOINT_GB.amount) * BYTES_PER_CALL / 1e9
     return zones * HOURS * ENDPOINT_HOUR.amount / saved_per_call
 
 
 def break_even(fleet: Fleet) -> float:
-    """From how many requests per second calls without a cache cost more than keeping the secrets."""
+    """Return the requests per second from which calls without a cache cost more than keeping the secrets."""
     keeping = fleet.secrets * (1 + fleet.replicas) * SECRET_MONTH.amount
     return keeping / (fleet.secrets * API_CALL.amount * MONTH)
 
 
 def throttled_from(fleet: Fleet) -> float:
-    """From how many requests per second reads without a cache exceed the region's quota."""
+    """Return the requests per second from which reads without a cache exceed the region's quota."""
     return QUOTA_PER_SECOND / fleet.secrets
 
 
 def price_of(service: str, calls: int) -> float:
-    """Dollars for this many calls. Momento bills bytes, not calls, so its calls cost nothing here."""
+    """Return the dollars for these calls. Momento bills bytes, not calls, so its calls cost nothing here."""
     return calls * API_CALL.amount if service == "Secrets Manager" else 0.0
 
 
-def _check(name: str, value: object, least: float, most: float, whole: bool = False) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise PricingError(f"{name} is {value!r}: give a number from {least:,} to {most:,}.")
-    if not least <= value <= most or (whole and value != int(value)):
+def _check(name: str, value: Any, least: float, most: float, whole: bool = False) -> None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not least <= value <= most or (whole and value != int(value)):
         kind = "a whole number" if whole else "a number"
-        raise PricingError(f"{name} is {value:,}: give {kind} from {least:,} to {most:,}.")
+        raise PricingError(f"{name} is {value!r}: give {kind} from {least:,} to {most:,}.")

@@ -1,4 +1,4 @@
-"""How long a read takes, and what comes of many reads at once."""
+"""Time reads, and make many of them simultaneously."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Read = Callable[[], str]
 
 
 def percentile(values: Sequence[float], quantile: float) -> float:
-    """The value below which this part (0 to 1) of the values lies, the nearest one that occurs."""
+    """Return the value below which this part (0 to 1) of the values lies, the nearest one that occurs."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(quantile * len(ordered)))]
 
 
 def latencies(read: Callable[[], object], seconds: float = 0.1, least: int = 5, most: int = 5_000) -> list[float]:
-    """Time reads, for this long or until there are enough.
+    """Time reads for this long, at least `least` and at most `most` of them.
 
-    A read that is over in less than 20 microseconds is timed in batches of 32, each giving its mean, as reading the
-    clock would take as long as the read.
+    Reads of less than 20 microseconds are timed in batches of 32, each giving its mean: reading the clock would take
+    as long as one of them.
     """
     taken: list[float] = []
     batch = 32 if _time_of(read, 1) < 20e-6 else 1
@@ -38,7 +38,7 @@ def latencies(read: Callable[[], object], seconds: float = 0.1, least: int = 5, 
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """As `timeit` does: what is measured is the read, not the sweep that it happens to set off."""
+    """Measure the read and not a collection that it happens to trigger, as `timeit` does."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -56,7 +56,7 @@ def _time_of(read: Callable[[], object], times: int) -> float:
 
 
 def at_once(read: Callable[[], object], threads: int = THREADS) -> list[object]:
-    """Call `read` from this many threads, all released at the same moment; the results, or the exceptions raised."""
+    """Call `read` from this many threads, all released at the same moment. Returns the results and raised exceptions."""
     barrier = threading.Barrier(threads)
 
     def wait_and_read(_: int) -> object:

@@ -1,83 +1,25 @@
-"""Interactive panels and the progress bar. Each has a plain form for where no kernel runs, and works by keyboard."""
+"""Panels of sliders, and a progress bar.
+
+Panels run in the page (panels.js), where they need no kernel: they work in the web book too, and when a saved notebook is
+opened again. Where no script runs, they show their first state.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html import escape
+from pathlib import Path
 from typing import Any
 
-import ipywidgets
-from IPython.display import display
+from IPython.display import DisplayHandle
 
-from .charts import cost_lines
-from .display import Note, Table, dollars
-from .pricing import (
-    MONTH,
-    NO_CACHE,
-    WAYS,
-    Around,
-    Fleet,
-    PricingError,
-    break_even,
-    throttled_from,
-)
+from . import pricing
+from .display import Table, dollars
+from .pricing import MONTH, WAYS, Around, Fleet, break_even, throttled_from
 
-_VIEW = "application/vnd.jupyter.widget-view+json"
-
-
-def show_live_only(widget: ipywidgets.Widget) -> None:
-    """Show a widget while the notebook runs, and nothing in the stored notebook."""
-    display({_VIEW: widget._repr_mimebundle_()[_VIEW]}, raw=True)
-
-
-class Progress:
-    """A progress bar for a long measurement; `step(text)` says what comes next. Gone when the `with` block ends."""
-
-    def __init__(self, steps: int) -> None:
-        self._bar = ipywidgets.IntProgress(value=0, max=steps, layout={"width": "22em"})
-        self._text = ipywidgets.Label()
-        self._box = ipywidgets.HBox([self._bar, self._text])
-
-    def __enter__(self) -> Callable[[str], None]:
-        show_live_only(self._box)
-        return self.step
-
-    def step(self, text: str) -> None:
-        self._text.value = text
-        self._bar.value += 1
-
-    def __exit__(self, *_) -> None:
-        self._box.close()
-
-
-class Panel:
-    """Controls, and below them HTML that `draw(**values)` makes anew for every change.
-
-    Where no kernel runs, the HTML for the values at the start stands in its place.
-    """
-
-    def __init__(self, draw: Callable[..., str], controls: dict[str, ipywidgets.Widget], plain: str) -> None:
-        self._draw, self._controls, self._plain = draw, controls, plain
-        self._html = ipywidgets.HTML()
-        for control in controls.values():
-            control.observe(self._redraw, names="value")
-        self._redraw()
-        self._start = self._html.value
-        grid = ipywidgets.GridBox(
-            list(controls.values()),
-            layout={"grid_template_columns": "repeat(auto-fit, minmax(22em, 1fr))"},
-        )
-        self.widget = ipywidgets.VBox([grid, self._html])
-
-    def _redraw(self, _: Any = None) -> None:
-        self._html.value = self._draw(**{name: control.value for name, control in self._controls.items()})
-
-    def _repr_mimebundle_(self, **_) -> dict[str, Any]:
-        view = self.widget._repr_mimebundle_()[_VIEW]
-        return {_VIEW: view, "text/html": self._start, "text/plain": self._plain}
-
-
+# A step of a slider is a text and a value.
 DURATIONS = {
     "5 seconds": 5,
     "1 minute": 60,
@@ -88,155 +30,148 @@ DURATIONS = {
     "1 day": 86_400,
     "1 month": MONTH,
 }
-RATES = [10 ** (power / 8) for power in range(-16, 41)]  # 0.01 to 100,000 requests per second
+RATES = [round(step * 10.0**power, 2) for power in range(-2, 5) for step in (1, 2, 5)] + [100_000]
+CURVE = [10 ** (power / 8) for power in range(-16, 41)]  # 0.01 to 100,000 requests per second
+START = Fleet(requests_per_second=100, processes=10, lifetime=86_400, ttl=3_600)
+COSTS = ("Way", "Calls a month", "API calls", "Keeping the secrets", "KMS key", "Sum", "Of the quota")
+SCRIPT = "\n".join((Path(__file__).parent / name).read_text("utf-8") for name in ("pricing.js", "panels.js"))
+
+
+class Progress:
+    """A progress bar for a long measurement; `step(text)` says what comes next. Nothing of it stays."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps, self._done, self._handle = steps, 0, DisplayHandle()
+
+    def __enter__(self) -> Callable[[str], None]:
+        self._handle.display({}, raw=True)
+        return self.step
+
+    def step(self, text: str) -> None:
+        self._done += 1
+        bar = f'<progress value="{self._done}" max="{self._steps}"></progress>'
+        self._handle.update({"text/html": f"<label>{bar} {escape(text)}</label>"}, raw=True)
+
+    def __exit__(self, *_: object) -> None:
+        self._handle.update({}, raw=True)
+
+
+class Panel:
+    """Controls and what they lead to: `kind` names the function of panels.js that draws it from `data`.
+
+    A control is a name, a text, the steps of a slider (none for a check box), and the first step.
+    """
+
+    def __init__(self, kind: str, controls: Sequence[tuple], data: dict[str, Any], start: str, plain: str) -> None:
+        self.kind, self.data, self.start, self.plain = kind, {"controls": controls, **data}, start, plain
+
+    def _repr_html_(self) -> str:
+        data = json.dumps(self.data).replace("<", "\\u003c")
+        return (
+            f'<div class="live-panel" data-panel="{self.kind}">'
+            f'<script type="application/json">{data}</script><div>{self.start}</div></div>'
+            f"<script>(() => {{\n{SCRIPT}}})();</script>"
+        )
+
+    def __repr__(self) -> str:
+        return self.plain
 
 
 def cost_panel() -> Panel:
-    """Sliders for everything that the cost model takes; the chart and the table follow."""
-    style, layout = {"description_width": "11em"}, {"width": "98%"}
-
-    def control(kind: type, description: str, **what: Any) -> ipywidgets.Widget:
-        return kind(description=description, style=style, layout=layout, **what)
-
-    slider, choice = ipywidgets.IntSlider, ipywidgets.SelectionSlider
-    controls = {
-        "requests_per_second": control(
-            ipywidgets.FloatLogSlider,
-            "requests per second",
-            value=100,
-            min=-2,
-            max=5,
-            step=0.25,
-            readout_format=",.4g",
-        ),
-        "processes": control(choice, "processes", options=[1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000], value=10),
-        "lifetime": control(choice, "a process lives", options=list(DURATIONS.items())[1:], value=86_400),
-        "ttl": control(choice, "time to live of a copy", options=list(DURATIONS.items())[:-1], value=3_600),
-        "secrets": control(slider, "secrets", value=1, min=1, max=20),
-        "replicas": control(slider, "replicas of each", value=0, min=0, max=5),
-        "customer_key": control(ipywidgets.Checkbox, "with a customer managed KMS key", value=False, indent=False),
-    }
-    for one in controls.values():
-        if hasattr(one, "continuous_update"):
-            one.continuous_update = False
-    return Panel(
-        draw_costs,
-        controls,
-        "A panel of sliders: requests, processes, TTL; a chart and a table of dollars per month.",
-    )
+    """A slider for each field of the cost model; a chart and a table follow."""
+    lifetimes, ttls = list(DURATIONS.items())[1:], list(DURATIONS.items())[:-1]
+    controls = [
+        _slider("requests_per_second", "requests per second", _numbers(RATES)),
+        _slider("processes", "processes", _numbers([1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000])),
+        _slider("lifetime", "a process lives", lifetimes),
+        _slider("ttl", "time to live of a copy", ttls),
+        _slider("secrets", "secrets", _numbers(range(1, 21))),
+        _slider("replicas", "replicas of each", _numbers(range(6))),
+        ("customer_key", "with a customer managed KMS key", (), 0),
+    ]
+    data = {"prices": prices(), "ways": WAYS, "rates": CURVE, "columns": COSTS}
+    plain = "A panel of sliders: requests, processes, TTL; a chart and a table of dollars per month."
+    return Panel("cost", controls, data, draw_costs(START), plain)
 
 
-def draw_costs(**values: Any) -> str:
-    """HTML of the chart and of the table beside it, for the fields of `Fleet`; for a bad value a sentence instead."""
-    try:
-        fleets = {way: Fleet(way=way, **values) for way in WAYS}
-    except (PricingError, TypeError) as error:
-        return Note(str(error), mood="bad")._repr_html_()
-    naive = fleets[NO_CACHE]
+def draw_costs(fleet: Fleet) -> str:
+    """Return the chart, the table and a sentence as HTML, for this fleet with each way of caching."""
+    from .charts import cost_lines  # matplotlib takes a moment, and most notebooks want a progress bar only
+
+    fleets = {way: replace(fleet, way=way) for way in WAYS}
     curves = {
-        way: [(rate, replace(fleet, requests_per_second=rate).dollars_per_month) for rate in RATES]
-        for way, fleet in fleets.items()
+        way: [(rate, replace(one, requests_per_second=rate).dollars_per_month) for rate in CURVE]
+        for way, one in fleets.items()
     }
-    chart = cost_lines(curves, naive.requests_per_second, throttled_from(naive), break_even(naive))
-    return chart._repr_html_() + cost_table(fleets.values())._repr_html_() + f"<p>{escape(_in_words(naive))}</p>"
+    chart = cost_lines(curves, fleet.requests_per_second, throttled_from(fleet), break_even(fleet))
+    rows = [_costs_of(one) for one in fleets.values()]
+    words = (
+        f"Without a cache, calls cost more than keeping the secret from {break_even(fleet):,.3g} requests per second on; "
+        f"AWS throttles from {throttled_from(fleet):,.0f} on, and calls that it refuses are not billed here."
+    )
+    table = Table(COSTS, rows, "Dollars per month")
+    return f"{chart._repr_html_()}{table._repr_html_()}<p>{escape(words)}</p>"
+
+
+def _costs_of(fleet: Fleet) -> tuple[str, ...]:
+    bill = fleet.bill()
+    parts = [bill.get(part, 0.0) for part in ("API calls", "keeping the secrets", "customer managed key")]
+    share = f"{fleet.share_of_quota:.2%}" + (" – throttled" if fleet.share_of_quota > 1 else "")
+    return fleet.way, f"{fleet.calls_per_month:,.0f}", *map(dollars, [*parts, sum(parts)]), share
+
+
+def prices() -> dict[str, float]:
+    """Return what pricing.js takes from pricing.py, under the same names."""
+    amounts = {name: one.amount for name, one in vars(pricing).items() if isinstance(one, pricing.Price)}
+    return {name: getattr(pricing, name) for name in ("MONTH", "HOURS", "QUOTA_PER_SECOND", "BYTES_PER_CALL")} | amounts
 
 
 def forgotten_panel(fleet: Fleet) -> Panel:
-    """What stands around the calls of this fleet, all of it off at first; the table follows."""
-    style, layout = {"description_width": "16em"}, {"width": "98%"}
-
-    def slider(description: str, most: int, step: int = 1) -> ipywidgets.IntSlider:
-        return ipywidgets.IntSlider(
-            description=description,
-            max=most,
-            step=step,
-            style=style,
-            layout=layout,
-            continuous_update=False,
-        )
-
-    controls = {
-        "nat_gateways": slider("zones with a NAT gateway", 3),
-        "endpoint_zones": slider("zones with an endpoint", 3),
-        "trail_copies": slider("further copies of CloudTrail", 3),
-        "extension_megabytes": slider("MB for a Lambda extension", 512, 64),
-    }
-    return Panel(
-        lambda **chosen: forgotten_table(fleet, {"as chosen": Around(**chosen)})._repr_html_(),
-        controls,
-        "A panel of sliders: NAT gateways, endpoints, copies of CloudTrail, an extension's memory.",
-    )
+    """A slider for each field of `Around`, all at zero; the table of this fleet's costs follows."""
+    zones = _numbers(range(4))
+    controls = [
+        ("nat_gateways", "zones with a NAT gateway", zones, 0),
+        ("endpoint_zones", "zones with an endpoint", zones, 0),
+        ("trail_copies", "further copies of CloudTrail", zones, 0),
+        ("extension_megabytes", "MB for a Lambda extension", _numbers(range(0, 513, 64)), 0),
+    ]
+    table = forgotten_table(fleet, {"as chosen": Around()})
+    about = {"dollars": fleet.dollars_per_month, "calls": fleet.calls_per_month}
+    data = {"prices": prices(), "columns": table.columns, "caption": table.caption, **about}
+    plain = "A panel of sliders: NAT gateways, endpoints, copies of CloudTrail, an extension's memory."
+    return Panel("forgotten", controls, data, table._repr_html_(), plain)
 
 
 def forgotten_table(fleet: Fleet, around: Mapping[str, Around]) -> Table:
-    """Dollars a month: the fleet's own, and for each row what stands around its calls."""
-    parts = list(Around().bill(fleet))
+    """Return dollars per month: the fleet's own, and in each row what stands around its calls."""
     rows = []
     for name, one in around.items():
-        bill = one.bill(fleet)
-        total = fleet.dollars_per_month + sum(bill.values())
-        rows.append(
-            (
-                name,
-                dollars(fleet.dollars_per_month),
-                *(dollars(bill[part]) for part in parts),
-                dollars(total),
-            )
-        )
-    columns = ("Around it", "Secrets Manager", *parts, "Sum")
+        parts = [fleet.dollars_per_month, *one.bill(fleet).values()]
+        rows.append((name, *map(dollars, [*parts, sum(parts)])))
+    columns = ("Around it", "Secrets Manager", *Around().bill(fleet), "Sum")
     return Table(columns, rows, f"Dollars a month, {fleet.calls_per_month:,.0f} calls")
 
 
-def cost_table(fleets) -> Table:
-    """One row for each fleet: what it calls and costs in a month."""
-    rows = [
-        (
-            fleet.way,
-            f"{fleet.calls_per_month:,.0f}",
-            *(
-                dollars(fleet.bill().get(part, 0.0))
-                for part in ("API calls", "keeping the secrets", "customer managed key")
-            ),
-            dollars(fleet.dollars_per_month),
-            f"{fleet.share_of_quota:.2%}" + (" – throttled" if fleet.share_of_quota > 1 else ""),
-        )
-        for fleet in fleets
-    ]
-    columns = (
-        "Way",
-        "Calls a month",
-        "API calls",
-        "Keeping the secrets",
-        "KMS key",
-        "Sum",
-        "Of the quota",
-    )
-    return Table(columns, rows, "Dollars per month")
-
-
-def _in_words(naive: Fleet) -> str:
-    return (
-        f"Without a cache, calls cost more than keeping the secret from {break_even(naive):,.3g} requests per second on; "
-        f"AWS throttles from {throttled_from(naive):,.0f} on, and calls that it refuses are not billed here."
-    )
-
-
 def lab_panel(failures: Sequence[Any], outcomes: Mapping[str, Mapping[str, Any]]) -> Panel:
-    """A slider over the troubles of the fault lab: what each way did in this run, what is right, and why.
-
-    No drop-down menu: in a notebook JupyterLab takes its arrow keys and moves to another cell.
-    """
-    troubles = {trouble.title: trouble for trouble in failures}
-
-    def draw(title: str) -> str:
-        trouble = troubles[title]
+    """A slider over the failures of the fault lab: what each way did in this run, what is right, and why."""
+    columns, steps = ("Way", "What it did", "Right"), []
+    for failure in failures:
         rows = [
-            (way, outcome.text, "yes" if outcome.kind == trouble.right else "no")
-            for way, outcome in outcomes[title].items()
+            (way, outcome.text, "yes" if outcome.kind == failure.right else "no")
+            for way, outcome in outcomes[failure.title].items()
         ]
-        table = Table(("Way", "What it did", "Right"), rows)
-        said = f"Right is: {trouble.right}. {trouble.why}"
-        return f"<p>{escape(said)}</p>{table._repr_html_()}"
+        said = f"Right is: {failure.right}. {failure.why}"
+        steps.append((failure.title, {"title": failure.title, "said": said, "rows": rows}))
+    first = steps[0][1]
+    start = f"<p>{escape(first['said'])}</p>{Table(columns, first['rows'])._repr_html_()}"
+    controls = [("failure", "Failure", steps, 0)]
+    return Panel("lab", controls, {"columns": columns}, start, f"A slider over {len(steps)} troubles")
 
-    slider = ipywidgets.SelectionSlider(options=list(troubles), description="Failure", layout={"width": "98%"})
-    return Panel(draw, {"title": slider}, f"A slider over {len(troubles)} troubles")
+
+def _slider(field: str, text: str, steps: Sequence[tuple[str, float]]) -> tuple:
+    """A slider that starts at the value of START."""
+    return field, text, steps, [value for _, value in steps].index(asdict(START)[field])
+
+
+def _numbers(values: Any) -> list[tuple[str, float]]:
+    return [(f"{value:,g}", value) for value in values]
