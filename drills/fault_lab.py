@@ -75,7 +75,7 @@ TROUBLES = [
     ),
     Trouble(
         "connection refused",
-        _fault(error="CONNECTION_REFUSED"),
+        _fault(error="CONNECTION_LOST"),
         OLD_COPY,
         "Secrets Manager can't be reached: ask again later.",
     ),

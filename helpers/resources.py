@@ -25,7 +25,7 @@ import momento_token
 from momento_token import SharedClient
 
 from .account import CURES, PREFIX, answer_of, cure, is_aws, sts_client
-from .cloud import _THEIRS, TAGS, Cloud, CloudError
+from .cloud import TAGS, Cloud, CloudError
 from .display import PlainError, Table
 
 RECORD = Path("created_by_the_tutorial")  # a folder with a file for each thing created
@@ -280,8 +280,8 @@ class Resources:
 
     def _aws_place(self) -> dict[str, str]:
         """Which account, region and endpoint this is: a name is meant for one of them."""
-        endpoint = os.environ.get(_THEIRS) or self._client.meta.endpoint_url
-        if self._cloud.mode == "sandbox" and not os.environ.get(_THEIRS):
+        endpoint = self._client.meta.endpoint_url
+        if self._cloud.mode == "sandbox":
             endpoint = f"sandbox {endpoint}"
         try:
             account = sts_client().get_caller_identity()["Account"]

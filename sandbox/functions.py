@@ -1,8 +1,8 @@
-"""Lambda functions in the sandbox: a plain file each, in a process of its own with an environment of its own.
+"""Lambda functions in the sandbox: a plain file each, in a process and an environment of its own.
 
-What is played of Lambda: a cold start, invocations of the warm process one after another, a timeout, the log, and the
-resource policy. AddPermission and Invoke answer the unchanged boto3; deploying is a command of the control door. Of one
-function there is one environment, so invocations wait for each other; at AWS there would be more environments.
+Emulated are a cold start, invocations of the warm process one after another, a timeout, the log and the resource
+policy. AddPermission and Invoke answer the unchanged boto3; deploying is a command of the sandbox. A function has one
+environment here, so invocations wait for each other; at AWS there would be more environments.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import queue
 import re
 import subprocess
-import sys
 import tempfile
 import threading
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from . import plain_file
+from .aws import Request, Response, json_response
 
 ACCOUNT = "123456789012"  # moto's
 TIMEOUT = 30.0  # seconds, for one invocation
@@ -28,49 +28,46 @@ PATH = re.compile(r"/2015-03-31/functions/(?P<function>.+)/(?P<what>policy|invoc
 
 
 class FunctionError(Exception):
-    """The function raised, ended or took too long; in the words of Lambda's answer, `errorType: errorMessage`."""
+    """The function raised, ended or took too long; in the words of Lambda's response, `errorType: errorMessage`."""
 
 
 @dataclass
 class Function:
-    """A deployed file. `log` has a line for each invocation: the step of a rotation, and what came of it."""
+    """A deployed file. `log` has a line for each invocation, the step of a rotation and its result, and for each event."""
 
     arn: str
     file: Path
     environment: dict[str, str]
     policy: dict[str, dict[str, Any]] = field(default_factory=dict)  # by statement id
     log: list[tuple[str, str]] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)  # one invocation at a time
-    process: subprocess.Popen[str] | None = None
-    answers: queue.Queue[str] = field(default_factory=queue.Queue)
+    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+    _process: subprocess.Popen[str] | None = None
 
     def invoke(self, event: dict[str, Any]) -> Any:
-        """What `handler(event, context)` returns. Raises `FunctionError`."""
-        with self.lock:
+        """Return what `handler(event, context)` returns. Raises `FunctionError`."""
+        with self._one_at_a_time:
             try:
-                answer = self._ask(event)
+                result = self._call(event)
             except FunctionError as error:
                 self.log.append((event.get("Step", "invoke"), str(error)))
                 raise
-            self.log.append((event.get("Step", "invoke"), str(answer)))
-            return answer
+            self.log.append((event.get("Step", "invoke"), str(result)))
+            return result
 
     def end(self) -> None:
         """End the process, as Lambda does with an environment that failed. The next invocation starts another."""
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-            if self.process.stdin:
-                self.process.stdin.close()
-            self.process = None
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
-    def _ask(self, event: dict[str, Any]) -> Any:
-        process = self.process
+    def _call(self, event: dict[str, Any]) -> Any:
+        process = self._process
         if process is None or process.poll() is not None:
             process = self._start()
         try:
             print(json.dumps(event), file=process.stdin, flush=True)
-            line = self.answers.get(timeout=TIMEOUT)
+            line = self._lines.get(timeout=TIMEOUT)
         except queue.Empty:
             self.end()
             raise FunctionError(f"Task timed out after {TIMEOUT:.2f} seconds") from None
@@ -85,61 +82,53 @@ class Function:
 
     def _start(self) -> subprocess.Popen[str]:
         self.end()
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOMENTO_"))}
-        self.said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
-        self.answers = queue.Queue()
-        self.process = process = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                plain_file.__name__,
-                "serve",
-                str(self.file),
-            ],
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "MOMENTO_"))}
+        self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        self._lines: queue.Queue[str] = queue.Queue()
+        self._process = process = subprocess.Popen(
+            plain_file.command("serve", str(self.file)),
             env={**kept, "PYTHON_COLORS": "0", **self.environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self.said,
+            stderr=self._said,
             encoding="utf-8",
         )
-        threading.Thread(target=_pass_on, args=(process, self.answers), daemon=True).start()
+
+        def pass_on(lines: queue.Queue[str]) -> None:
+            for line in process.stdout or ():
+                lines.put(line)
+            lines.put("")
+
+        threading.Thread(target=pass_on, args=(self._lines,), daemon=True).start()
         return process
 
     def _last_words(self, process: subprocess.Popen[str]) -> str:
         process.wait(timeout=10)
-        self.said.seek(0)
-        lines = self.said.read().strip().splitlines()
+        self._said.seek(0)
+        lines = self._said.read().strip().splitlines()
         return lines[-1] if lines else f"exit code {process.returncode}"
 
 
-def _pass_on(process: subprocess.Popen[str], answers: queue.Queue[str]) -> None:
-    assert process.stdout is not None  # it is a pipe
-    for line in process.stdout:
-        answers.put(line)
-    answers.put("")
-
-
 class Functions:
-    """All that are deployed. As a WSGI application it answers Lambda's AddPermission and Invoke."""
+    """All that are deployed. Called with a request it answers Lambda's AddPermission and Invoke."""
 
     def __init__(self) -> None:
         self._deployed: dict[str, Function] = {}
 
     def deploy(self, file: str, environment: dict[str, str]) -> str:
-        """Deploy this file under its name and return the ARN. One that was deployed before is replaced, policy and all."""
+        """Deploy this file under its name and return the ARN. One of the same name is replaced, with its policy."""
         path = Path(file)
         if not path.is_file():
             raise ValueError(f"there is no file {path.name}")
-        region = environment.get("AWS_REGION", "us-west-2")
-        arn = f"arn:aws:lambda:{region}:{ACCOUNT}:function:{path.stem}"
+        arn = f"arn:aws:lambda:{environment.get('AWS_REGION', 'us-west-2')}:{ACCOUNT}:function:{path.stem}"
         if before := self._deployed.get(arn):
             before.end()
         self._deployed[arn] = Function(arn, path, {**environment, "AWS_LAMBDA_FUNCTION_NAME": path.stem})
         return arn
 
     def get(self, arn: str) -> Function | None:
-        return self._deployed.get(arn)
+        """Return the function of this ARN or name."""
+        return next((it for it in self._deployed.values() if arn in (it.arn, it.arn.rpartition(":")[2])), None)
 
     def start_over(self) -> None:
         """End them all, as if none had been deployed."""
@@ -148,8 +137,8 @@ class Functions:
         self._deployed.clear()
 
     def may_be_rotated_by(self, arn: str, secret_arn: str) -> bool:
-        """Does the policy of this function let Secrets Manager invoke it for this secret?"""
-        function = self._deployed.get(arn)
+        """Tell whether the policy of this function lets Secrets Manager invoke it for this secret."""
+        function = self.get(arn)
         return function is not None and any(
             statement.get("Principal") == "secretsmanager.amazonaws.com"
             and statement.get("Action") in ("lambda:InvokeFunction", "lambda:*")
@@ -158,51 +147,27 @@ class Functions:
             for statement in function.policy.values()
         )
 
-    def answers(self, path: str) -> bool:
-        return PATH.fullmatch(path) is not None
-
-    def __call__(self, environ, start_response):
-        path = PATH.fullmatch(environ["PATH_INFO"])
-        assert path is not None  # else `answers` had said no
-        name, what = path.groups()
-        function = next(
-            (it for it in self._deployed.values() if name in (it.arn, it.arn.rpartition(":")[2])),
-            None,
-        )
+    def __call__(self, request: Request) -> Response | None:
+        """Return Lambda's response, or None if this is no call of Lambda's."""
+        if not (path := PATH.fullmatch(request.path)):
+            return None
+        function = self.get(path["function"])
         if function is None:
-            return _refuse(
-                start_response,
-                "404 Not Found",
-                "ResourceNotFoundException",
-                f"Function not found: {name}",
-            )
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        if what == "policy":
-            return _add_permission(function, json.loads(body), start_response)
+            return _refuse(404, "ResourceNotFoundException", f"Function not found: {path['function']}")
+        content = json.loads(request.body or b"{}")
+        if path["what"] == "policy":
+            name = content["StatementId"]
+            if name in function.policy:
+                return _refuse(409, "ResourceConflictException", f"The statement id ({name}) provided already exists.")
+            function.policy[name] = content
+            return json_response({"Statement": json.dumps(content)}, 201)
         try:
-            return _answer(start_response, "200 OK", function.invoke(json.loads(body or b"{}")))
+            return json_response(function.invoke(content))
         except FunctionError as error:
             kind, _, message = str(error).partition(": ")
-            content = {"errorType": kind, "errorMessage": message or kind}
-            return _answer(start_response, "200 OK", content, ("x-amz-function-error", "Unhandled"))
+            failed = {"errorType": kind, "errorMessage": message or kind}
+            return json_response(failed, headers={"x-amz-function-error": "Unhandled"})
 
 
-def _add_permission(function: Function, statement: dict[str, Any], start_response):
-    if statement["StatementId"] in function.policy:
-        message = f"The statement id ({statement['StatementId']}) provided already exists."
-        return _refuse(start_response, "409 Conflict", "ResourceConflictException", message)
-    function.policy[statement["StatementId"]] = statement
-    return _answer(start_response, "201 Created", {"Statement": json.dumps(statement)})
-
-
-def _refuse(start_response, status: str, kind: str, message: str):
-    content = {"Type": "User", "Message": message}
-    return _answer(start_response, status, content, ("x-amzn-errortype", kind))
-
-
-def _answer(start_response, status: str, content: Any, *more: tuple[str, str]):
-    """An answer in the protocol of Lambda, REST and JSON."""
-    body = json.dumps(content).encode()
-    headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
-    start_response(status, [*headers, *more])
-    return [body]
+def _refuse(status: int, kind: str, message: str) -> Response:
+    return json_response({"Type": "User", "Message": message}, status, {"x-amzn-errortype": kind})

@@ -1,41 +1,33 @@
-"""A local Momento: cache, control and topics over gRPC, on the official protobuf stubs of momento-wire-types.
+"""A local Momento: what it answers to each call of its cache, control and topics services.
 
-It answers the unchanged Momento SDK. Every call must carry an accepted API key in the `authorization` header, so a
-token that works here has really been retrieved, and a revoked one fails as in production.
+Each answer is a plain function of the request, in the messages of momento-wire-types; nothing here waits. The calls are
+those that the collection makes and that the SDK's own tests of control, scalars, topics and clients make.
 """
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-import threading
 import time
 from collections import defaultdict, deque
-from concurrent.futures import Future
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
-import grpc
 from momento_wire_types import cacheclient_pb2 as cache_pb
-from momento_wire_types import cacheclient_pb2_grpc as cache_grpc
 from momento_wire_types import cachepubsub_pb2 as topic_pb
-from momento_wire_types import cachepubsub_pb2_grpc as topic_grpc
 from momento_wire_types import common_pb2 as common_pb
 from momento_wire_types import controlclient_pb2 as control_pb
-from momento_wire_types import controlclient_pb2_grpc as control_grpc
 
-from .api_keys import header_value
-from .faults import Faults
-from .momento_gate import Gate
-
-HEARTBEAT_SECONDS = 10.0
 KEPT_MESSAGES = 1_000  # per topic, for a subscriber that resumes at a sequence number
+HEARTBEAT = topic_pb._SubscriptionItem(heartbeat=topic_pb._Heartbeat())
 
-SERVER_OPTIONS = (  # without these a silent subscription gets GOAWAY for its keepalive pings, and dies
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 1000),
-    ("grpc.http2.max_ping_strikes", 0),
-    ("grpc.max_receive_message_length", 6_000_000),
-)
+
+class Refused(Exception):
+    """The response is this error: the name of a gRPC status, and a message."""
+
+    def __init__(self, status: str, message: str, trailers: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.status, self.message, self.trailers = status, message, trailers
 
 
 @dataclass
@@ -48,36 +40,46 @@ class Item:
         return int(max(0.0, self.expires - time.monotonic()) * 1000)
 
 
+class Subscription:
+    """The messages for one subscriber, oldest first in `waiting`. `arrived` is called when another one comes."""
+
+    def __init__(self, topic: Topic, number: int, page: int) -> None:
+        # The SDK takes the first message, always a heartbeat, for "subscribed".
+        self.waiting = deque([HEARTBEAT, *topic.missed_by(number, page)])
+        self.arrived: Callable[[], object] = lambda: None
+        self._topic = topic
+        topic.subscriptions.append(self)
+
+    def end(self) -> None:
+        self._topic.subscriptions.remove(self)
+
+
 @dataclass
 class Topic:
     page: int = field(default_factory=lambda: secrets.randbelow(1 << 31) + 1)
     last: int = 0
-    kept: deque = field(default_factory=lambda: deque(maxlen=KEPT_MESSAGES))
-    subscribers: set[asyncio.Queue] = field(default_factory=set)
+    kept: deque[Any] = field(default_factory=lambda: deque(maxlen=KEPT_MESSAGES))
+    subscriptions: list[Subscription] = field(default_factory=list)
 
-    def publish(self, value: topic_pb._TopicValue, publisher: str) -> None:
+    def publish(self, value: Any) -> None:
         self.last += 1
-        message = topic_pb._TopicItem(
-            topic_sequence_number=self.last,
-            sequence_page=self.page,
-            value=value,
-            publisher_id=publisher,
-        )
+        item = topic_pb._TopicItem(topic_sequence_number=self.last, sequence_page=self.page, value=value)
+        message = topic_pb._SubscriptionItem(item=item)
         self.kept.append(message)
-        for messages in self.subscribers:
-            messages.put_nowait(topic_pb._SubscriptionItem(item=message))
+        for subscription in self.subscriptions:
+            subscription.waiting.append(message)
+            subscription.arrived()
 
-    def missed_by(self, number: int, page: int) -> list[topic_pb._SubscriptionItem]:
-        """What a new subscriber is sent first: the latest message, or all from the number it asks to resume at."""
+    def missed_by(self, number: int, page: int) -> list[Any]:
+        """Return what a new subscriber is sent first: the latest message, or all from the number it resumes at."""
         if not number:
-            return [topic_pb._SubscriptionItem(item=message) for message in list(self.kept)[-1:]]
-        kept = [topic_pb._SubscriptionItem(item=message) for message in self.kept]
+            return list(self.kept)[-1:]
         if page in (0, self.page):
-            return [message for message in kept if message.item.topic_sequence_number >= number]
+            return [message for message in self.kept if message.item.topic_sequence_number >= number]
         gap = topic_pb._Discontinuity(
             last_topic_sequence=number, new_topic_sequence=self.last, new_sequence_page=self.page
         )
-        return [topic_pb._SubscriptionItem(discontinuity=gap), *kept]
+        return [topic_pb._SubscriptionItem(discontinuity=gap), *self.kept]
 
 
 class Cache:
@@ -92,240 +94,162 @@ class Cache:
             return None
         return item
 
-    def set(self, key: bytes, value: bytes, ttl_milliseconds: int) -> None:
-        self.items[key] = Item(value, time.monotonic() + ttl_milliseconds / 1000)
+    def set(self, request: Any, value: bytes) -> None:
+        if request.ttl_milliseconds <= 0:
+            raise Refused("INVALID_ARGUMENT", "TTL must be positive")
+        self.items[request.cache_key] = Item(value, time.monotonic() + request.ttl_milliseconds / 1000)
 
 
-class State:
-    """The caches, shared by the services."""
+class Momento:
+    """The caches of one account. `answer` is the way in."""
 
     def __init__(self, caches: list[str]) -> None:
+        self.start_over(caches)
+
+    def start_over(self, caches: list[str]) -> None:
+        """Hold empty caches of these names and nothing else."""
         self.caches = {name: Cache() for name in caches}
 
-    async def cache(self, name: str, context: grpc.aio.ServicerContext) -> Cache:
+    def answer(self, method: str, request: Any, cache_name: str) -> Any:
+        """Return the response to a call: a message, a list of messages for a stream, or a `Subscription`.
+
+        `method` is a key of `METHODS`, `cache_name` what the call's metadata name. Raises `Refused`.
+        """
+        function, _ = METHODS[method]
+        if method.startswith("/cache_client.Scs/"):
+            return function(self, request, self._cache(cache_name))
+        return function(self, request)
+
+    def _cache(self, name: str) -> Cache:
         if name not in self.caches:
-            # the SDK tells a missing cache from other missing things by this trailer
-            context.set_trailing_metadata((("err", "cache_not_found"),))
-            await context.abort(grpc.StatusCode.NOT_FOUND, f"Cache with name: {name} does not exist")
+            # The SDK tells a missing cache from other missing things by this trailer.
+            raise Refused("NOT_FOUND", f"Cache with name: {name} does not exist", (("err", "cache_not_found"),))
         return self.caches[name]
 
-    async def named(self, context: grpc.aio.ServicerContext) -> Cache:
-        """The cache that a data call names in its metadata."""
-        return await self.cache(dict(context.invocation_metadata()).get("cache", ""), context)
-
-
-async def _refuse(context: grpc.aio.ServicerContext, message: str) -> None:
-    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
-
-
-class Service:
-    def __init__(self, state: State) -> None:
-        self.state = state
-
-
-class Control(Service, control_grpc.ScsControlServicer):
-    async def CreateCache(self, request, context):
-        if not request.cache_name.strip():
-            await _refuse(context, "Cache name must not be empty")
-        if request.cache_name in self.state.caches:
-            await context.abort(
-                grpc.StatusCode.ALREADY_EXISTS,
-                f"Cache with name: {request.cache_name} already exists",
-            )
-        self.state.caches[request.cache_name] = Cache()
+    def _create_cache(self, request: Any) -> Any:
+        name = request.cache_name
+        if not name.strip():
+            raise Refused("INVALID_ARGUMENT", "Cache name must not be empty")
+        if name in self.caches:
+            raise Refused("ALREADY_EXISTS", f"Cache with name: {name} already exists")
+        self.caches[name] = Cache()
         return control_pb._CreateCacheResponse()
 
-    async def DeleteCache(self, request, context):
-        await self.state.cache(request.cache_name, context)
-        del self.state.caches[request.cache_name]
+    def _delete_cache(self, request: Any) -> Any:
+        self._cache(request.cache_name)
+        del self.caches[request.cache_name]
         return control_pb._DeleteCacheResponse()
 
-    async def ListCaches(self, request, context):
+    def _list_caches(self, request: Any) -> Any:
         return control_pb._ListCachesResponse(
-            cache=[control_pb._Cache(cache_name=n) for n in sorted(self.state.caches)]
+            cache=[control_pb._Cache(cache_name=name) for name in sorted(self.caches)]
         )
 
-    async def FlushCache(self, request, context):
-        (await self.state.cache(request.cache_name, context)).items.clear()
+    def _flush_cache(self, request: Any) -> Any:
+        self._cache(request.cache_name).items.clear()
         return control_pb._FlushCacheResponse()
 
+    def _get(self, request: Any, cache: Cache) -> Any:
+        item = cache.get(request.cache_key)
+        if item is None:
+            return cache_pb._GetResponse(result=cache_pb.Miss)
+        return cache_pb._GetResponse(result=cache_pb.Hit, cache_body=item.value)
 
-class Data(Service, cache_grpc.ScsServicer):
-    async def Get(self, request, context):
-        return _get_response((await self.state.named(context)).get(request.cache_key))
+    def _get_batch(self, request: Any, cache: Cache) -> list[Any]:
+        return [self._get(one, cache) for one in request.items]
 
-    async def GetBatch(self, request, context):
-        cache = await self.state.named(context)
-        for wanted in request.items:
-            yield _get_response(cache.get(wanted.cache_key))
-
-    async def Set(self, request, context):
-        cache = await self.state.named(context)
-        await _check_ttl(request, context)
-        cache.set(request.cache_key, request.cache_body, request.ttl_milliseconds)
+    def _set(self, request: Any, cache: Cache) -> Any:
+        cache.set(request, request.cache_body)
         return cache_pb._SetResponse(result=cache_pb.Ok)
 
-    async def SetBatch(self, request, context):
-        for one in request.items:
-            yield await self.Set(one, context)
+    def _set_batch(self, request: Any, cache: Cache) -> list[Any]:
+        return [self._set(one, cache) for one in request.items]
 
-    async def SetIf(self, request, context):
-        cache = await self.state.named(context)
-        await _check_ttl(request, context)
-        item = cache.get(request.cache_key)
-        condition = request.WhichOneof("condition")
-        equal = item is not None and item.value == getattr(getattr(request, condition), "value_to_check", None)
+    def _set_if(self, request: Any, cache: Cache) -> Any:
+        item, condition = cache.get(request.cache_key), request.WhichOneof("condition")
+        wanted = getattr(getattr(request, condition), "value_to_check", None)
+        there, equal = item is not None, item is not None and item.value == wanted
         met = {
-            "present": item is not None,
-            "absent": item is None,
+            "present": there,
+            "absent": not there,
             "equal": equal,
             "not_equal": not equal,
-            "present_and_not_equal": item is not None and not equal,
-            "absent_or_equal": item is None or equal,
+            "present_and_not_equal": there and not equal,
+            "absent_or_equal": not there or equal,
         }[condition]
+        response = cache_pb._SetIfResponse
         if not met:
-            return cache_pb._SetIfResponse(not_stored=cache_pb._SetIfResponse._NotStored())
-        cache.set(request.cache_key, request.cache_body, request.ttl_milliseconds)
-        return cache_pb._SetIfResponse(stored=cache_pb._SetIfResponse._Stored())
+            return response(not_stored=response._NotStored())
+        cache.set(request, request.cache_body)
+        return response(stored=response._Stored())
 
-    async def SetIfNotExists(self, request, context):
-        """The older name of SetIf with the condition `absent`; its answer has the same form."""
-        newer = cache_pb._SetIfRequest.FromString(request.SerializeToString())
-        newer.absent.SetInParent()
-        stored = (await self.SetIf(newer, context)).HasField("stored")
+    def _set_if_not_exists(self, request: Any, cache: Cache) -> Any:
         response = cache_pb._SetIfNotExistsResponse
-        return response(stored=response._Stored()) if stored else response(not_stored=response._NotStored())
+        if cache.get(request.cache_key):
+            return response(not_stored=response._NotStored())
+        cache.set(request, request.cache_body)
+        return response(stored=response._Stored())
 
-    async def Delete(self, request, context):
-        (await self.state.named(context)).items.pop(request.cache_key, None)
+    def _delete(self, request: Any, cache: Cache) -> Any:
+        cache.items.pop(request.cache_key, None)
         return cache_pb._DeleteResponse()
 
-    async def KeysExist(self, request, context):
-        cache = await self.state.named(context)
+    def _keys_exist(self, request: Any, cache: Cache) -> Any:
         return cache_pb._KeysExistResponse(exists=[cache.get(key) is not None for key in request.cache_keys])
 
-    async def Increment(self, request, context):
-        cache = await self.state.named(context)
-        await _check_ttl(request, context)
+    def _increment(self, request: Any, cache: Cache) -> Any:
         item = cache.get(request.cache_key)
         try:
             value = int(item.value if item else 0) + request.amount
         except ValueError:
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "The stored value is not an integer")
-        cache.set(request.cache_key, str(value).encode(), request.ttl_milliseconds)
+            raise Refused("FAILED_PRECONDITION", "The stored value is not an integer") from None
+        cache.set(request, str(value).encode())
         return cache_pb._IncrementResponse(value=value)
 
-    async def UpdateTtl(self, request, context):
-        item = (await self.state.named(context)).get(request.cache_key)
-        response = cache_pb._UpdateTtlResponse
+    def _update_ttl(self, request: Any, cache: Cache) -> Any:
+        item, response = cache.get(request.cache_key), cache_pb._UpdateTtlResponse
         if item is None:
             return response(missing=response._Missing())
         way = request.WhichOneof("update_ttl")
-        wanted = getattr(request, way)
-        left = item.milliseconds_left
+        wanted, left = getattr(request, way), item.milliseconds_left
         if (way.startswith("increase") and wanted <= left) or (way.startswith("decrease") and wanted >= left):
             return response(not_set=response._NotSet())
         item.expires = time.monotonic() + wanted / 1000
         return response(set=response._Set())
 
-    async def ItemGetTtl(self, request, context):
-        item = (await self.state.named(context)).get(request.cache_key)
-        response = cache_pb._ItemGetTtlResponse
+    def _get_ttl(self, request: Any, cache: Cache) -> Any:
+        item, response = cache.get(request.cache_key), cache_pb._ItemGetTtlResponse
         if item is None:
             return response(missing=response._Missing())
         return response(found=response._Found(remaining_ttl_millis=item.milliseconds_left))
 
-
-def _get_response(item: Item | None) -> cache_pb._GetResponse:
-    if item is None:
-        return cache_pb._GetResponse(result=cache_pb.Miss)
-    return cache_pb._GetResponse(result=cache_pb.Hit, cache_body=item.value)
-
-
-async def _check_ttl(request, context) -> None:
-    if request.ttl_milliseconds <= 0:
-        await _refuse(context, "TTL must be positive")
-
-
-class Topics(Service, topic_grpc.PubsubServicer):
-    async def Publish(self, request, context):
-        cache = await self.state.cache(request.cache_name, context)
-        cache.topics[request.topic].publish(request.value, publisher=context.peer())
+    def _publish(self, request: Any) -> Any:
+        self._cache(request.cache_name).topics[request.topic].publish(request.value)
         return common_pb._Empty()
 
-    async def Subscribe(self, request, context):
-        topic = (await self.state.cache(request.cache_name, context)).topics[request.topic]
-        messages: asyncio.Queue = asyncio.Queue()
-        topic.subscribers.add(messages)  # before the first yield, so that nothing published meanwhile is lost
-        missed = topic.missed_by(request.resume_at_topic_sequence_number, request.sequence_page)
-        heartbeat = topic_pb._SubscriptionItem(heartbeat=topic_pb._Heartbeat())
-        try:
-            yield heartbeat  # the SDK takes the first message, always a heartbeat, for "subscribed"
-            for message in missed:
-                yield message
-            while True:
-                try:
-                    async with asyncio.timeout(HEARTBEAT_SECONDS):
-                        message = await messages.get()
-                except TimeoutError:
-                    message = heartbeat
-                yield message
-        finally:
-            topic.subscribers.discard(messages)
+    def _subscribe(self, request: Any) -> Subscription:
+        topic = self._cache(request.cache_name).topics[request.topic]
+        return Subscription(topic, request.resume_at_topic_sequence_number, request.sequence_page)
 
 
-async def _ping(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
-    return b""  # an empty protobuf message; the Python stubs no longer carry the Ping service, other SDKs call it
-
-
-class MomentoServer:
-    """Serves on 127.0.0.1 at `port`, in a thread with an event loop of its own, until the process ends."""
-
-    def __init__(self, caches: list[str], faults: Faults) -> None:
-        self.accepted: set[str] = set()  # values of the `authorization` header
-        self._state = State(caches)
-        self._faults = faults
-        started: Future[int] = Future()
-        threading.Thread(target=asyncio.run, args=(self._serve(started),), name="momento", daemon=True).start()
-        self.port = started.result()
-
-    def accept(self, api_key: str) -> None:
-        self.accepted.add(header_value(api_key))
-
-    def accepts(self, api_key: str) -> bool:
-        return header_value(api_key) in self.accepted
-
-    def revoke(self, api_key: str) -> None:
-        """From now on calls with this key fail. As a call is authorized when it starts, open subscriptions live on."""
-        self.accepted.discard(header_value(api_key))
-
-    def start_over(self, caches: list[str]) -> None:
-        """Empty caches of these names, and no key is accepted."""
-        self._state.caches = {name: Cache() for name in caches}
-        self.accepted.clear()
-
-    async def _serve(self, started: Future[int]) -> None:
-        services = {
-            "control_client.ScsControl": (
-                Control(self._state),
-                control_grpc.add_ScsControlServicer_to_server,
-            ),
-            "cache_client.Scs": (Data(self._state), cache_grpc.add_ScsServicer_to_server),
-            "cache_client.pubsub.Pubsub": (
-                Topics(self._state),
-                topic_grpc.add_PubsubServicer_to_server,
-            ),
-        }
-        spoken = {f"/{name}/{call}" for name, (servicer, _) in services.items() for call in vars(type(servicer))}
-        gate = Gate(self.accepted, spoken | {"/cache_client.Ping/Ping"}, self._faults)
-        server = grpc.aio.server(interceptors=[gate], options=SERVER_OPTIONS)
-        for servicer, add_to in services.values():
-            add_to(servicer, server)
-        ping = grpc.method_handlers_generic_handler(
-            "cache_client.Ping", {"Ping": grpc.unary_unary_rpc_method_handler(_ping)}
-        )
-        server.add_generic_rpc_handlers((ping,))
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        started.set_result(port)
-        await server.wait_for_termination()
+# Each call that is answered, and the message of its request.
+METHODS: dict[str, tuple[Callable[..., Any], Any]] = {
+    "/control_client.ScsControl/CreateCache": (Momento._create_cache, control_pb._CreateCacheRequest),
+    "/control_client.ScsControl/DeleteCache": (Momento._delete_cache, control_pb._DeleteCacheRequest),
+    "/control_client.ScsControl/ListCaches": (Momento._list_caches, control_pb._ListCachesRequest),
+    "/control_client.ScsControl/FlushCache": (Momento._flush_cache, control_pb._FlushCacheRequest),
+    "/cache_client.Scs/Get": (Momento._get, cache_pb._GetRequest),
+    "/cache_client.Scs/GetBatch": (Momento._get_batch, cache_pb._GetBatchRequest),
+    "/cache_client.Scs/Set": (Momento._set, cache_pb._SetRequest),
+    "/cache_client.Scs/SetBatch": (Momento._set_batch, cache_pb._SetBatchRequest),
+    "/cache_client.Scs/SetIf": (Momento._set_if, cache_pb._SetIfRequest),
+    "/cache_client.Scs/SetIfNotExists": (Momento._set_if_not_exists, cache_pb._SetIfNotExistsRequest),
+    "/cache_client.Scs/Delete": (Momento._delete, cache_pb._DeleteRequest),
+    "/cache_client.Scs/KeysExist": (Momento._keys_exist, cache_pb._KeysExistRequest),
+    "/cache_client.Scs/Increment": (Momento._increment, cache_pb._IncrementRequest),
+    "/cache_client.Scs/UpdateTtl": (Momento._update_ttl, cache_pb._UpdateTtlRequest),
+    "/cache_client.Scs/ItemGetTtl": (Momento._get_ttl, cache_pb._ItemGetTtlRequest),
+    "/cache_client.pubsub.Pubsub/Publish": (Momento._publish, topic_pb._PublishRequest),
+    "/cache_client.pubsub.Pubsub/Subscribe": (Momento._subscribe, topic_pb._SubscriptionRequest),
+}
+STREAMS = {"GetBatch", "SetBatch", "Subscribe"}

@@ -1,9 +1,8 @@
-"""Run a plain Python file in a fresh process that is connected as this kernel is.
+"""Run a plain Python file in a process of its own, connected as the kernel is: what runs in that process.
 
 Such a file is what one deploys, so it knows nothing of the sandbox: it calls `CredentialProvider.from_api_key_v2`. In
-the child that one method is pointed at the local Momento before the file runs; AWS comes from the environment.
-
-A `Server` is such a child that goes on until its `with` block ends, or the kernel does in whatever way.
+this process that one method is pointed at the local Momento before the file runs; AWS comes from the environment.
+`sandbox.processes` starts it for a kernel, `sandbox.functions` as a Lambda function.
 """
 
 from __future__ import annotations
@@ -26,17 +25,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from momento import CredentialProvider
 
-
 MOVED_CLOCK = "TUTORIAL_CLOCK"  # a file: by so many seconds time is ahead of the real one
 MOVED_LIBRARY = "TUTORIAL_CLOCK_OF_LIBRARY"  # if set, time is so for AWS's caching library, too
 INITIALIZATION = "AWS_LAMBDA_INITIALIZATION_TYPE"
 PAUSE = 0.05  # seconds between two invocations
 CLOSING_SECONDS = 2  # gRPC closes a connection a moment after its client is closed, and later on a busy machine
-
-
 # Where Momento listens if not at its endpoint: `host:port`, without TLS. For plain files that run beside a kernel, and
 # for trying live mode without Momento.
 MOMENTO_ADDRESS = "TUTORIAL_MOMENTO_ADDRESS"
+
+
+def command(*arguments: str) -> list[str]:
+    """Return the command line that runs this module; -P keeps the kernel's folder, with whatever is in it, off its path."""
+    return [sys.executable, "-P", "-m", "sandbox.plain_file", *arguments]
 
 
 class Invocations(NamedTuple):
@@ -49,7 +50,7 @@ class Invocations(NamedTuple):
 
 
 def at_address(provider: CredentialProvider, address: str) -> CredentialProvider:
-    """The same credentials, for a Momento that listens at `host:port` without TLS."""
+    """Return the same credentials for a Momento that listens at `host:port` without TLS."""
     host, port = address.split(":")
     return dataclasses.replace(
         provider, control_endpoint=host, cache_endpoint=host, token_endpoint=host, port=int(port)
@@ -82,7 +83,7 @@ def _invoke(file: str, events: list[dict], started: float) -> Invocations:
 
 
 def _connections() -> int:
-    """How many connections this process has to the local Momento."""
+    """Return the number of connections that this process has to the local Momento."""
     import psutil
 
     port = int(os.environ.get(MOMENTO_ADDRESS, ":0").rpartition(":")[2])
@@ -101,7 +102,7 @@ def _serve(file: str) -> None:
         os._exit(0)  # nobody is left to answer, whatever the handler does
 
     threading.Thread(target=read, daemon=True).start()
-    hooks = _play_snapshots() if os.environ.get(INITIALIZATION) == "snap-start" else []
+    hooks = _emulate_snapshots() if os.environ.get(INITIALIZATION) == "snap-start" else []
     handler = runpy.run_path(file)["handler"]
     for hook in hooks:
         hook()
@@ -131,10 +132,10 @@ def _move_the_clock(file: str) -> None:
     items.datetime = Moved  # AWS's caching library has no argument for a clock
 
 
-def _play_snapshots() -> list[Callable[[], object]]:
+def _emulate_snapshots() -> list[Callable[[], object]]:
     """Stand in for Lambda's package `snapshot_restore_py`: the hooks that the file registers, in the order of their run.
 
-    What is between them, freezing the process and restoring copies of it, is not played.
+    What is between them, freezing the process and restoring copies of it, is not emulated.
     """
     hooks: list[Callable[[], object]] = []
     stand_in: Any = types.ModuleType("snapshot_restore_py")
@@ -144,16 +145,16 @@ def _play_snapshots() -> list[Callable[[], object]]:
     return hooks
 
 
-def _hold_leash(command: list[str]) -> None:
+def _watch(server: list[str]) -> None:
     """Run the command beside us. When it ends, or our input does, kill our process group, ourselves included."""
     signal.signal(signal.SIGTERM, lambda *_: _kill_group())
-    server = subprocess.Popen(
-        [sys.executable, "-P", "-m", "sandbox.plain_file", "module", *command],
+    process = subprocess.Popen(
+        command("module", *server),
         stdin=subprocess.DEVNULL,
     )
 
     def end_with_it() -> None:
-        server.wait()
+        process.wait()
         _kill_group()
 
     threading.Thread(target=end_with_it, daemon=True).start()
@@ -169,8 +170,8 @@ def _kill_group() -> None:
 
 def main() -> None:
     kind, file, *rest = sys.argv[1:]
-    if kind == "leash":
-        return _hold_leash([file, *rest])
+    if kind == "watch":
+        return _watch([file, *rest])
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     started = time.perf_counter()  # nothing is imported yet that a cold start has to import
     if address := os.environ.get(MOMENTO_ADDRESS):

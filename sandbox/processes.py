@@ -1,7 +1,7 @@
-"""The sandbox: local stand-ins for Secrets Manager and Momento, in one child process.
+"""The processes that a kernel starts: its sandbox, and plain files that are connected as the kernel is.
 
-`Sandbox()` starts the child and speaks to it through its standard input and output, one JSON object per line.
-Closing that input, or losing the parent in whatever way, ends the child.
+`Sandbox()` starts the sandbox and speaks to it through its standard input and output, one JSON object per line. Closing
+that input, or losing the parent in whatever way, ends the child.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Sandbox:
         threading.Thread(target=self._read_replies, name="sandbox replies", daemon=True).start()
 
     def wait_until_ready(self) -> Sandbox:
-        """Block until both endpoints serve. Separate from the start, so that the parent can import meanwhile."""
+        """Block until both endpoints serve. Separate from the start, so that the parent can import in the meantime."""
         ready = self._reply(START_SECONDS)
         self.aws: str = ready["aws"]
         self.aws_access_key: str = ready["aws_access_key"]
@@ -73,9 +73,9 @@ class Sandbox:
         return self
 
     def ask(self, command: str, **arguments: Any) -> Any:
-        """Send one command through the control door and return its result.
+        """Send one command to the child and return its result.
 
-        Commands are the methods of `sandbox.__main__.Door`. Raises `SandboxError` for an unknown command,
+        Commands are the public methods of `sandbox.commands.StandIns`. Raises `SandboxError` for an unknown command,
         wrong arguments, or a child that has ended.
         """
         with self._lock:
@@ -114,7 +114,7 @@ class Sandbox:
         except queue.Empty:
             self._process.kill()
             raise SandboxError(
-                f"The sandbox gave no answer within {seconds} s: close other programs or kernels, then restart this kernel."
+                f"The sandbox did not respond within {seconds} s: close other programs or kernels, then restart this kernel."
             ) from None
         if not line:
             raise SandboxError(self._why_it_ended())
@@ -138,12 +138,12 @@ def invoke_lambda(cloud: Connected, file: str, events: list[dict], **environment
 
     The first invocation is a cold start, the others are warm. Raises `SandboxError` if the file or the handler fails.
     """
-    return Invocations(**json.loads(_run(cloud, ["lambda", file, json.dumps(events)], environment)))
+    return Invocations(**json.loads(_run(cloud, ["lambda", str(plain(file)), json.dumps(events)], environment)))
 
 
 def run_file(cloud: Connected, file: str, *arguments: str, **environment: str) -> str:
     """Run `file` in a fresh process and return what it printed. Raises `SandboxError` if it fails."""
-    return _run(cloud, ["file", file, *arguments], environment)
+    return _run(cloud, ["file", str(plain(file)), *arguments], environment)
 
 
 class Server:
@@ -151,7 +151,7 @@ class Server:
 
     It chooses its port and says which: uvicorn, gunicorn and waitress all do. `address` is its URL, `started` the seconds
     until it took requests; after `patience` seconds without, it is given up. When the block ends, its group is killed. So
-    it is when the kernel ends: a process between the two, `leash`, waits for its input to close.
+    it is when the kernel ends: a process between the two, the watchdog, waits for its input to close.
     """
 
     # In the words of the three; an address alone may be another one, such as that of the local AWS in a log.
@@ -167,14 +167,7 @@ class Server:
         self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         begun = time.perf_counter()
         self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                plain_file.__name__,
-                "leash",
-                *self._command,
-            ],
+            plain_file.command("watch", *self._command),
             cwd=self._folder,
             env={**self._environment, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(self._folder)},
             stdin=subprocess.PIPE,
@@ -202,8 +195,8 @@ class Server:
         self._said.close()
 
     @property
-    def leash(self) -> int:
-        """The id of the process that holds the leash; the server is its child."""
+    def watchdog(self) -> int:
+        """The id of the watchdog process; the server is its child."""
         return self._process.pid
 
     @property
@@ -225,9 +218,19 @@ def _environment_of(cloud: Connected, environment: dict[str, str]) -> dict[str, 
     return inherited
 
 
+def plain(file: str) -> Path:
+    """Return the whole path of a plain file beside the notebook. Raises `SandboxError` if it isn't there."""
+    path = Path(file).resolve()
+    if not path.is_file():
+        raise SandboxError(
+            f"There is no file {path.name} in {path.parent}: start the kernel in the notebook's own folder, which holds it."
+        )
+    return path
+
+
 def _run(cloud: Connected, arguments: list[str], environment: dict[str, str]) -> str:
     done = subprocess.run(
-        [sys.executable, "-P", "-m", plain_file.__name__, *arguments],
+        plain_file.command(*arguments),
         env=_environment_of(cloud, environment),
         capture_output=True,
         text=True,

@@ -1,0 +1,94 @@
+"""Carry Momento's calls over gRPC: each passes the gate, waits, and gets what `Momento.answer` returns."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from typing import Any
+
+import grpc
+
+from .gate import MOMENTO, Gate
+from .momento import HEARTBEAT, METHODS, STREAMS, Momento, Refused, Subscription
+
+HEARTBEAT_SECONDS = 10.0
+OPTIONS = (  # without these a silent subscription gets GOAWAY for its keepalive pings, and ends
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 1000),
+    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.max_receive_message_length", 6_000_000),
+)
+
+
+class MomentoServer(grpc.GenericRpcHandler):
+    """Serves on 127.0.0.1 at `port`, in a thread with an event loop of its own, until the process ends."""
+
+    def __init__(self, momento: Momento, gate: Gate) -> None:
+        self._momento, self._gate = momento, gate
+        started: Future[int] = Future()
+        threading.Thread(target=asyncio.run, args=(self._serve(started),), name="momento", daemon=True).start()
+        self.port = started.result()
+
+    async def _serve(self, started: Future[int]) -> None:
+        server = grpc.aio.server(options=OPTIONS)
+        server.add_generic_rpc_handlers((self,))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        started.set_result(port)
+        await server.wait_for_termination()
+
+    def service(self, details: Any) -> grpc.RpcMethodHandler:
+        """Return what handles this call; gRPC asks once for each."""
+        method, metadata = details.method, dict(details.invocation_metadata)
+        operation = method.rpartition("/")[2]
+
+        async def answer(request: Any, context: Any) -> Any:
+            # The SDK names itself with a client's first call, and never again.
+            first = "agent" in metadata and method.startswith("/cache_client.Scs/")
+            met = self._gate.meet(MOMENTO, operation, metadata.get("authorization", ""), context.peer(), first)
+            if met.delay:
+                await asyncio.sleep(met.delay)
+            if met.error:
+                await context.abort(grpc.StatusCode[met.error], met.message)
+            if method not in METHODS:
+                what = "it has caches, scalar items and topics; try this call live."
+                await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"The sandbox doesn't answer {operation}: {what}")
+            try:
+                return self._momento.answer(method, request, metadata.get("cache", ""))
+            except Refused as error:
+                context.set_trailing_metadata(error.trailers)
+                await context.abort(grpc.StatusCode[error.status], error.message)
+
+        async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+            answered = await answer(request, context)
+            if isinstance(answered, Subscription):
+                async for message in _messages(answered):
+                    yield message
+            else:
+                for message in answered:
+                    yield message
+
+        read = METHODS[method][1].FromString if method in METHODS else bytes
+        write = lambda message: message.SerializeToString()  # noqa: E731
+        if operation in STREAMS:
+            return grpc.unary_stream_rpc_method_handler(stream, read, write)
+        return grpc.unary_unary_rpc_method_handler(answer, read, write)
+
+
+async def _messages(subscription: Subscription) -> AsyncIterator[Any]:
+    event = asyncio.Event()
+    subscription.arrived = event.set
+    try:
+        while True:
+            while subscription.waiting:
+                yield subscription.waiting.popleft()
+            event.clear()
+            try:
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await event.wait()
+            except TimeoutError:
+                yield HEARTBEAT
+    finally:
+        subscription.end()
