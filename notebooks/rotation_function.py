@@ -7,12 +7,8 @@ GetSecretValue on the other. Packages: momento, and the folder `momento_token`; 
 The contract: https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
 """
 
-import json
 import os
 from datetime import timedelta
-from urllib.error import HTTPError
-from urllib.parse import quote
-from urllib.request import Request, urlopen
 
 import boto3
 from momento import CacheClient, Configurations, CredentialProvider
@@ -59,7 +55,7 @@ def create_secret(event):
         raise RotationError(
             "The secret holds no key yet: put its first one there yourself, then rotate."
         )
-    key = next_key(secret, version)
+    key = next_key()
     if key in (current, read(secret, VersionStage="AWSPREVIOUS")):
         raise RotationError(
             "The next key is spent: the secret that is rotated holds it already. "
@@ -111,8 +107,6 @@ def finish_secret(event):
             MoveToVersionId=version,
             RemoveFromVersionId=current,
         )
-    if KEY_MANAGER in os.environ:
-        revoke_keys(secret, but={version, *(one for one, its in labels(secret).items() if its)})
     return "is current"
 
 
@@ -171,60 +165,9 @@ MEANINGS = {
 }
 
 
-# ---- Where the next key comes from, and who revokes the old one ----
-
-
-def next_key(secret, version):
-    """A person or a job has put it into NEXT_KEY_SECRET, and revokes the old one after the overlap."""
-    if KEY_MANAGER in os.environ:
-        return make_key(secret, version)
+def next_key():
+    """The key that a person or a job has put into NEXT_KEY_SECRET, and whose predecessor they revoke after the overlap."""
     key = read(os.environ["NEXT_KEY_SECRET"])
     if not key:
         raise RotationError(f"There is no next key: put one into {os.environ['NEXT_KEY_SECRET']}.")
     return key
-
-
-# Off by default. With this variable, the name of a secret that holds a key which may manage keys, and MOMENTO_ROLE_ID,
-# the role of the new ones, the function makes the keys itself. It revokes a key when its version has lost its last
-# label: the overlap is the time from one rotation to the next. Momento describes the API on a page that its site does
-# not list (August 2026), so ask Momento before you build on it:
-# https://docs.momentohq.com/platform/authentication/api-keys-http-api
-KEY_MANAGER = "MOMENTO_KEY_MANAGER_SECRET"
-
-
-def make_key(secret, version):
-    # Without an expiry: if rotations failed for long, the key in use would end.
-    wanted = {"role_id": os.environ["MOMENTO_ROLE_ID"], "expiry": "never"}
-    return call_momento("POST", "", {**wanted, "description": f"{secret} {version}"})["api_key"]
-
-
-def revoke_keys(secret, but):
-    """Revoke the keys that were made for versions of this secret, but for these versions."""
-    unneeded, page = [], "?limit=100"
-    while page:
-        answer = call_momento("GET", page)
-        for key in answer["key_info"]:
-            its_secret, _, its_version = key["description"].partition(" ")
-            if its_secret == secret and its_version not in but:
-                unneeded.append(key["key_id"])
-        more = answer.get("next_token")
-        page = f"?limit=100&next_token={quote(more)}" if more else ""
-    for key_id in unneeded:
-        call_momento("DELETE", f"/{quote(key_id)}")
-
-
-def call_momento(method, path, body=None):
-    url = os.environ.get("MOMENTO_KEYS_URL", "https://mga.registry.prod.a.momentohq.com")
-    headers = {"Authorization": read(os.environ[KEY_MANAGER]), "Content-Type": "application/json"}
-    data = json.dumps(body).encode() if body else None
-    try:
-        asked = Request(f"{url}/api-keys{path}", data, headers, method=method)
-        with urlopen(asked, timeout=10) as answer:
-            return json.load(answer)
-    except HTTPError as error:
-        if (method, error.code) == ("DELETE", 404):
-            return {}  # an earlier attempt revoked it
-        raise RotationError(
-            f"Momento answers {error.code} to {method} /api-keys: see whether the key in "
-            f"{os.environ[KEY_MANAGER]} may manage keys, and whether there is a role {os.environ['MOMENTO_ROLE_ID']}."
-        ) from None

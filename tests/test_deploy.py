@@ -197,7 +197,7 @@ def test_the_functions_get_the_environment_that_they_read(template):
     ):
         source = (ROOT / "notebooks" / file).read_text()
         given = template["Resources"][name]["Properties"]["Environment"]["Variables"]
-        needed = set(re.findall(r'os\.environ\["(\w+)"\]', source)) - {"MOMENTO_ROLE_ID"}
+        needed = set(re.findall(r'os\.environ\["(\w+)"\]', source))
         assert needed == set(given)
 
 
