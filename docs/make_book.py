@@ -26,7 +26,8 @@ REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8")
 def binder(notebook: str) -> str:
     """The address that opens a notebook on Binder."""
     owner_and_name = "/".join(REPOSITORY.split("/")[-2:])
-    return f"https://mybinder.org/v2/gh/{owner_and_name}/HEAD?urlpath=lab/tree/{notebook}"
+    in_the_working_copy = notebook.replace("notebooks/", "work/", 1)
+    return f"https://mybinder.org/v2/gh/{owner_and_name}/HEAD?urlpath=lab/tree/{in_the_working_copy}"
 
 
 class Book:

@@ -118,13 +118,13 @@ for pid in (*victims, hub_pid):
     said[f"look at /proc/{pid}/fd"] = attempt(os.listdir, f"/proc/{pid}/fd")
     said[f"kill {pid}"] = attempt(os.kill, pid, signal.SIGKILL)
 home = f"{place}/learners/learner-1"
-for folder in (home, f"{home}/notebooks", f"{place}/hub", f"{place}/hub/words", f"{place}/learners", sockets):
+for folder in (home, f"{home}/work", f"{place}/hub", f"{place}/hub/words", f"{place}/learners", sockets):
     said[f"list {folder}"] = attempt(os.listdir, folder)
 for file in ("hub/hub.sqlite", "hub/cookie_secret", "hub/teacher_password", "hub/words/learner-1", "hub/ports.json", "hub.log",
-             "learners/learner-1/.progress.jsonl", "learners/learner-1/notebooks/00_start_here.ipynb"):
+             "learners/learner-1/.progress.jsonl", "learners/learner-1/work/00_start_here.ipynb"):
     said[f"read {file}"] = attempt(read, f"{place}/{file}")
 for file in (f"{root}/helpers/cloud.py", f"{root}/workshop/hub/board.py", f"{root}/.venv/bin/jupyter", sys.executable,
-             f"{place}/template/notebooks/00_start_here.ipynb", f"{place}/template/new", f"{place}/hub/hub.sqlite",
+             f"{place}/template/work/00_start_here.ipynb", f"{place}/template/new", f"{place}/hub/hub.sqlite",
              f"{place}/jupyter/kernels/python3/kernel.json", f"{place}/python/pyvenv.cfg", f"{place}/learners/me", f"{place}/x",
              f"{root}/helpers/new.py", next(p for p in sys.path if p.endswith("site-packages")) + "/new.pth", "/etc/passwd"):
     said[f"write {file}"] = attempt(write, file)
@@ -307,14 +307,14 @@ def test_the_login_form_hides_the_word_that_is_typed(place):
 def test_a_learner_works_in_a_folder_of_their_own(place):
     code = "import os, resource\nprint(os.getcwd(), 'CLASS_PASSWORD' in os.environ, resource.getrlimit(resource.RLIMIT_CORE))"
     home = place.place.learners / FIRST
-    assert place.cell(FIRST, code) == f"{home}/notebooks False (0, 0)"
+    assert place.cell(FIRST, code) == f"{home}/work False (0, 0)"
     assert home.stat().st_mode & 0o077 == 0
     assert (home / "momento_token" / "token_source.py").exists()
 
 
 def test_nobody_guesses_with_the_answer_below_the_cell(place):
     place.learner(FIRST)
-    notebooks = sorted((place.place.learners / FIRST / "notebooks").glob("*.ipynb"))
+    notebooks = sorted((place.place.learners / FIRST / "work").glob("*.ipynb"))
     assert len(notebooks) == len(list((ROOT / "notebooks").glob("*.ipynb")))
     for path in notebooks:
         mine, ours = nbformat.read(path, 4), nbformat.read(ROOT / "notebooks" / path.name, 4)
@@ -361,8 +361,8 @@ def test_nobody_sees_files_or_kernels_of_another(place):
     async def pry() -> list[str]:
         said = []
         for method, path, body in (
-            ("GET", "contents/notebooks", None),
-            ("GET", "contents/notebooks/00_start_here.ipynb", None),
+            ("GET", "contents/work", None),
+            ("GET", "contents/work/00_start_here.ipynb", None),
             ("GET", "kernels", None),
             ("GET", "sessions", None),
             ("POST", "kernels", {"name": "python3"}),
@@ -374,7 +374,7 @@ def test_nobody_sees_files_or_kernels_of_another(place):
         for path in ("", "/tokens", "/server"):
             async with learner.session.get(url + path, headers=learner._bearer) as answer:
                 said.append(str(answer.status))
-        await learner.api("GET", "contents/notebooks")  # one's own can be read
+        await learner.api("GET", "contents/work")  # one's own can be read
         return said
 
     said = place.do(pry())
@@ -416,10 +416,10 @@ def test_a_live_token_is_refused_on_a_hub_without_tls(place):
 def test_a_full_disk_costs_nobody_what_was_saved_and_passes(place):
     if not place.place.folder.is_mount():
         pytest.skip("a small disk needs root, and the right to mount one")
-    first, path = place.learner(FIRST), "contents/notebooks/00_start_here.ipynb"
+    first, path = place.learner(FIRST), "contents/work/00_start_here.ipynb"
     content = place.do(first.api("GET", path))["content"]
     content["cells"][0]["source"] = "a long note " * 10_000
-    notebook = place.place.learners / FIRST / "notebooks" / "00_start_here.ipynb"
+    notebook = place.place.learners / FIRST / "work" / "00_start_here.ipynb"
     before = notebook.read_bytes()
 
     async def save() -> int:
@@ -501,7 +501,7 @@ def test_the_teacher_sees_who_is_stuck_and_helps(place, tab):
 
     row.locator("button[data-what=fresh]").click()
     page.get_by_text(f"{FIRST} has the notebooks anew").wait_for()
-    assert list((place.place.learners / FIRST).glob("notebooks until *"))
+    assert list((place.place.learners / FIRST).glob("work until *"))
 
     row.locator("button[data-what=forget]").click()
     page.get_by_text(f"{FIRST} chooses a new word").wait_for()
@@ -509,7 +509,7 @@ def test_the_teacher_sees_who_is_stuck_and_helps(place, tab):
 
     page.click("#solutions")
     page.get_by_text("The solutions are out.").wait_for()
-    notebook = place.place.learners / SECOND / "notebooks" / "00_start_here.ipynb"
+    notebook = place.place.learners / SECOND / "work" / "00_start_here.ipynb"
     assert "<summary>Solution</summary>" in notebook.read_text()
 
     place.log_in("leaver")  # whose server does not run

@@ -78,7 +78,7 @@ def test_the_image_holds_the_project_and_nothing_of_a_class(tmp_path, monkeypatc
 def test_a_pod_gives_notebooks_without_outputs_and_leaves_what_is_there(tmp_path):
     command = [sys.executable, HUB / "kubernetes" / "give.py", tmp_path]
     subprocess.run(command, check=True, env={"PATH": os.defpath})
-    first = tmp_path / "notebooks" / "00_start_here.ipynb"
+    first = tmp_path / "work" / "00_start_here.ipynb"
     notebook = nbformat.read(first, as_version=4)
     assert not [cell for cell in notebook.cells if cell.get("outputs")]
     assert "<summary>Solution</summary>" in first.read_text()
@@ -97,7 +97,7 @@ def test_the_pod_runs_that_script_where_the_image_has_it_and_the_volume_is():
     python, script, home = values["singleuser"]["lifecycleHooks"]["postStart"]["exec"]["command"]
     assert (python, home) == ("python", opened)
     assert (ROOT / Path(script).relative_to(image)).exists()
-    assert (ROOT / values["singleuser"]["defaultUrl"].removeprefix("/lab/tree/")).exists()
+    assert (ROOT / values["singleuser"]["defaultUrl"].replace("/lab/tree/work/", "notebooks/")).exists()
 
 
 def test_versions_do_not_float():

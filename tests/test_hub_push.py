@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_notebook
 
-NOTEBOOK = "notebooks/a.ipynb"
+NOTEBOOK = "work/a.ipynb"
 
 
 def cells(**sources: str) -> list:
@@ -75,7 +75,7 @@ def test_no_line_of_a_learner_and_no_correction_is_ever_lost(was, mine, new, edi
 @pytest.fixture
 def begun(tmp_path) -> tuple[Path, Path]:
     template, home = tmp_path / "template", tmp_path / "home"
-    (template / "notebooks").mkdir(parents=True)
+    (template / "work").mkdir(parents=True)
     (template / "helpers").mkdir()
     home.mkdir()
     nbformat.write(new_notebook(cells=cells(a="wrong")), template / NOTEBOOK)
@@ -105,7 +105,7 @@ def test_a_notebook_that_is_none_any_more_is_kept_beside_the_corrected_one(begun
     correct(template)
     push(template, home)
     assert texts(nbformat.read(home / NOTEBOOK, 4).cells) == ["right"]
-    assert (home / "notebooks" / "a (mine).ipynb").read_text() == "{"
+    assert (home / "work" / "a (mine).ipynb").read_text() == "{"
 
 
 def test_a_fresh_copy_keeps_the_old_one(begun):
@@ -113,7 +113,7 @@ def test_a_fresh_copy_keeps_the_old_one(begun):
     (home / NOTEBOOK).write_text("a mess")
     fresh(template, home)
     assert texts(nbformat.read(home / NOTEBOOK, 4).cells) == ["wrong"]
-    (old,) = home.glob("notebooks until *")
+    (old,) = home.glob("work until *")
     assert (old / "a.ipynb").read_text() == "a mess"
 
 
@@ -124,7 +124,7 @@ def test_solutions_come_when_the_teacher_releases_them():
             if released:
                 place.solutions.touch()
             make_template(place)
-            for path in (place.template / "notebooks").glob("*.ipynb"):
+            for path in (place.template / "work").glob("*.ipynb"):
                 notebook = nbformat.read(path, 4)
                 text = "\n".join(texts(notebook.cells))
                 theirs = "\n".join(texts(nbformat.read(ROOT / "notebooks" / path.name, 4).cells))
@@ -156,22 +156,22 @@ def test_a_learners_links_lead_the_teachers_push_nowhere():
         home, target = place.learners / "mallory", place.hub / "target"
         target.mkdir()
         one = walls.account("mallory", place.learners)
-        os.rename(home / "notebooks", home / "away")
-        os.symlink(target, home / "notebooks")
-        os.lchown(home / "notebooks", one.pw_uid, one.pw_gid)
-        path = place.template / "notebooks" / "MAP.md"
+        os.rename(home / "work", home / "away")
+        os.symlink(target, home / "work")
+        os.lchown(home / "work", one.pw_uid, one.pw_gid)
+        path = place.template / "work" / "MAP.md"
         path.write_text("corrected")
         assert "PermissionError" in change_files("push", place, "mallory")
         assert list(target.iterdir()) == []
-        os.unlink(home / "notebooks")
-        os.mkfifo(home / "notebooks")
+        os.unlink(home / "work")
+        os.mkfifo(home / "work")
         assert change_files("push", place, "mallory") != ""
         assert change_files("fresh", place, "mallory") == ""
-        with (home / "notebooks" / "00_start_here.ipynb").open("wb") as file:
+        with (home / "work" / "00_start_here.ipynb").open("wb") as file:
             file.truncate(10**9)
-        (place.template / "notebooks" / "00_start_here.ipynb").write_text("{}")
+        (place.template / "work" / "00_start_here.ipynb").write_text("{}")
         assert "MemoryError" in change_files("push", place, "mallory")
-        assert (home / "notebooks" / "MAP.md").stat().st_uid == one.pw_uid
+        assert (home / "work" / "MAP.md").stat().st_uid == one.pw_uid
 
 
 def test_a_learner_called_like_a_path_has_no_fresh_copy(monkeypatch):

@@ -30,9 +30,9 @@ def give(template: Path, home: Path) -> None:
 
 def fresh(template: Path, home: Path) -> None:
     """The notebooks as they were given at first; the learner's stay beside them, under the time of day."""
-    if (home / "notebooks").exists():
-        os.rename(home / "notebooks", home / f"notebooks until {time.strftime('%H.%M.%S')}")
-    shutil.rmtree(home / GIVEN / "notebooks", ignore_errors=True)
+    if (home / "work").exists():
+        os.rename(home / "work", home / f"work until {time.strftime('%H.%M.%S')}")
+    shutil.rmtree(home / GIVEN / "work", ignore_errors=True)
     give(template, home)
 
 

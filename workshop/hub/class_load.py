@@ -205,7 +205,7 @@ class Learner:
 
     async def open(self, notebook: str) -> tuple[list[str], Kernel]:
         """The code cells of a notebook, and a kernel for it."""
-        path = f"notebooks/{notebook}.ipynb"
+        path = f"work/{notebook}.ipynb"
         content = (await self.api("GET", f"contents/{path}"))["content"]
         cells = ["".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code"]
         wanted = {"path": path, "name": path, "type": "notebook", "kernel": {"name": "python3"}}

@@ -21,10 +21,9 @@ import walls
 from class_place import NAME, Place
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = (
-    "notebooks",
-    *walls.ROOMS,
-)  # helpers to be read; what is imported is the installed one
+sys.path.insert(0, str(ROOT / "tools"))
+import working_copy  # noqa: E402
+
 WORKSPACES = ROOT / ".venv" / "workspaces"
 SOLUTION = re.compile(r"<details>\s*<summary>Solution</summary>.*?</details>", re.S)
 LATER = "*The solution comes when your teacher releases it.*"
@@ -32,18 +31,23 @@ SECONDS = 30  # for one learner's files
 
 
 def make_template(place: Place) -> Path:
-    """What each learner gets a copy of: notebooks without outputs, as nobody guesses with the answer below the cell."""
+    """Write what each learner gets a copy of: the working copy that `make lab` gives, and our packages to be read."""
     import nbformat  # here, as the board needs a second less to start without it
 
     new = place.template.with_name("template.new")
     shutil.rmtree(new, ignore_errors=True)
-    ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "created_by_*")
-    for part in PARTS:
-        shutil.copytree(ROOT / part, new / part, ignore=ignored)
-    for path in new.glob("notebooks/*.ipynb"):
+    ignored = shutil.ignore_patterns("__pycache__")
+    for room in walls.ROOMS:  # what is imported is the installed one
+        shutil.copytree(ROOT / room, new / room, ignore=ignored)
+    for name, content in working_copy.pages().items():
+        path = new / "work" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    for path in new.glob("work/**/*.ipynb"):
         _name_cells(path)
-        nbformat.write(without_answers(nbformat.read(path, as_version=4), place.solutions.exists()), path)
-    if WORKSPACES.exists():
+        if not place.solutions.exists():
+            nbformat.write(without_solutions(nbformat.read(path, as_version=4)), path)
+    if WORKSPACES.is_dir():
         shutil.copytree(WORKSPACES, new / ".jupyter" / "lab" / "workspaces")
     for path in (new, *new.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -56,12 +60,9 @@ def make_template(place: Place) -> Path:
     return place.template
 
 
-def without_answers(notebook, solutions: bool):
-    """The notebook without outputs, and without its solutions unless they are released."""
+def without_solutions(notebook):
     for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-        elif not solutions:
+        if cell.cell_type == "markdown":
             cell.source = SOLUTION.sub(LATER, cell.source)
     return notebook
 

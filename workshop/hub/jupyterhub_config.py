@@ -91,7 +91,7 @@ c.ClassSpawner.args = [
     "--MappingKernelManager.cull_idle_timeout=2700",
     "--MappingKernelManager.cull_connected=True",
 ]
-c.ClassSpawner.default_url = "/lab/tree/notebooks/00_start_here.ipynb"
+c.ClassSpawner.default_url = "/lab/tree/work/00_start_here.ipynb"
 c.ClassSpawner.env_keep = ["LANG", "LC_ALL", "PATH"]
 make_template(PLACE)
 # JupyterLab's debugger opens a port that every account of the machine reaches: this kernel offers none.
