@@ -131,37 +131,6 @@ def latency_dots(values: Mapping[str, tuple[float, float]], title: str) -> Chart
 
 
 @rc_context(STYLE)
-def cost_lines(
-    curves: Mapping[str, Sequence[tuple[float, float]]], here: float, throttled_from: float, break_even: float
-) -> Chart:
-    """Draw dollars per month over requests per second, both logarithmic; `here` marks the chosen rate."""
-    figure, (axis,) = _figure(3.6)
-    for colour, dashes, (name, points) in zip(COLOURS, ("-", "-", (0, (2, 2))), curves.items(), strict=False):
-        xs, ys = zip(*points, strict=True)
-        axis.plot(xs, ys, color=colour, linestyle=dashes, linewidth=2.5, label=name)
-    axis.set(xscale="log", yscale="log", xlim=(xs[0], xs[-1]))
-    axis.set(xlabel="requests per second", ylabel="US dollars per month")
-    axis.axvline(here, color=INK, linewidth=1.5, linestyle="--")
-    axis.axvspan(min(throttled_from, xs[-1]), xs[-1], color=ORANGE, alpha=0.15)
-    bottom, top = axis.get_ylim()
-    axis.annotate(" your rate", (here, bottom * 2.5), **BOLD)
-    if throttled_from < xs[-1]:
-        axis.annotate(" throttled without a cache", (throttled_from, top), va="top", ha="right", **BOLD)
-    axis.yaxis.set_major_formatter(lambda value, _: f"${value:,.0f}" if value >= 1 else f"${value:g}")
-    axis.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
-    axis.grid()
-    axis.minorticks_off()
-    axis.legend(loc="upper left", bbox_to_anchor=(0, 0.9))
-    ranges = "; ".join(f"{name} from ${points[0][1]:,.2f} to ${points[-1][1]:,.2f}" for name, points in curves.items())
-    said = (
-        f"Lines on logarithmic axes: US dollars per month over {xs[0]:,g} to {xs[-1]:,g} requests per second: {ranges}. "
-        f"Your rate is {here:,g} requests per second. Without a cache, calls cost more than the secret itself from "
-        f"{break_even:,.3g}, and AWS throttles from {throttled_from:,.0f}."
-    )
-    return Chart(figure, said)
-
-
-@rc_context(STYLE)
 def drill_timelines(drills: Sequence[Drill], bins: int = 40) -> Chart:
     """Draw each drill's operations over time, failed ones in another colour, with a line at each rotation."""
     figure, axes = _figure(2.8, len(drills))

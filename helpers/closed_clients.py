@@ -14,12 +14,8 @@ from momento import TopicClient
 from .display import PlainError
 
 
-class ClosedClient(PlainError):
-    """A call on a topic client that was closed."""
-
-
 def refuse_closed_clients() -> None:
-    """Let calls on a closed `TopicClient` raise `ClosedClient` from now on."""
+    """Let calls on a closed `TopicClient` raise a `PlainError` from now on."""
     if not hasattr(TopicClient.close, "__wrapped__"):
         for name in ("close", "__exit__"):
             setattr(TopicClient, name, _and_refuse(getattr(TopicClient, name)))
@@ -35,4 +31,4 @@ def _and_refuse(close: Callable[..., None]) -> Callable[..., None]:
 
 
 def _refuse(*_: object, **__: object) -> NoReturn:
-    raise ClosedClient("This TopicClient was closed, by close() or at the end of its `with` block: make a new one.")
+    raise PlainError("This TopicClient was closed, by close() or at the end of its `with` block: make a new one.")

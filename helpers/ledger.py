@@ -75,12 +75,8 @@ class Page:
         return sum(price_of(call.service, 1) for call in self.calls)
 
     def _matching(self, operation: str | None, service: str | None, outcome: str | None) -> list[Call]:
-        wanted = (service, operation, outcome)
-        return [
-            call
-            for call in self.calls
-            if all(want in (None, got) for want, got in zip(wanted, _kind(call), strict=True))
-        ]
+        wanted = {service, operation, outcome} - {None}
+        return [call for call in self.calls if wanted <= {*_kind(call)}]
 
     def _table(self) -> Table:
         rows = []
@@ -102,15 +98,15 @@ def _kind(call: Call) -> tuple[str, str, str]:
     return call.service, call.operation, call.outcome
 
 
-class Ledger:
-    """The pages that are open; each call is added to all of them."""
+class Ledger(synchronous.Middleware):
+    """The pages that are open; each call is added to all of them. It is a middleware of the SDK's, for sync clients."""
 
     def __init__(self) -> None:
         self._pages: list[Page] = []
         self._lock = threading.Lock()
         self._sending = threading.local()
         # For `configuration.with_middlewares(...)`: a sync and an async client each take the one that they can use.
-        self.middlewares: list[Any] = [_SyncMiddleware(self), _AsyncMiddleware(self)]
+        self.middlewares: list[Any] = [self, _AsyncMiddleware(self)]
 
     def watch_aws(self) -> None:
         """Listen to every botocore session created from now on, whichever library creates it."""
@@ -137,6 +133,9 @@ class Ledger:
         with self._lock:
             for page in self._pages:
                 page.calls.append(call)
+
+    def on_new_request(self, context: MiddlewareRequestHandlerContext) -> _Request:
+        return _Request(self, context)
 
     def _listen(self, session: botocore.session.Session) -> None:
         session.register("before-send", self._before_send)
@@ -212,14 +211,6 @@ class _AsyncRequest(aio.MiddlewareRequestHandler):
 
     async def on_response_status(self, status: MiddlewareStatus) -> MiddlewareStatus:
         return self._request.on_response_status(status)
-
-
-class _SyncMiddleware(synchronous.Middleware):
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def on_new_request(self, context: MiddlewareRequestHandlerContext) -> _Request:
-        return _Request(self._ledger, context)
 
 
 class _AsyncMiddleware(aio.Middleware):

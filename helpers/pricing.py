@@ -145,7 +145,7 @@ class Fleet:
 
 @dataclass(frozen=True)
 class Around:
-    """What a fleet's calls need around them, billed elsewhere. Raises `PricingError`.
+    """What a fleet's calls need around them, billed elsewhere.
 
     `nat_gateways` and `endpoint_zones` count one for each availability zone; with both, the calls go through the endpoint.
     `trail_copies` are CloudTrail's beyond the free one. `extension_megabytes` is the memory of a Lambda extension, for one
@@ -156,10 +156,6 @@ class Around:
     endpoint_zones: int = 0
     trail_copies: int = 0
     extension_megabytes: int = 0
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            _check(name, value, 0, 10_240 if name == "extension_megabytes" else 10, whole=True)
 
     def bill(self, fleet: Fleet) -> dict[str, float]:
         """Dollars per month, by what they are for."""

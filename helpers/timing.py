@@ -5,9 +5,8 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 THREADS = 32
 OVERLAP = 0.4  # seconds to add to each call, so that threads which start together really overlap
@@ -30,22 +29,13 @@ def latencies(read: Callable[[], object], seconds: float = 0.1, least: int = 5, 
     taken: list[float] = []
     batch = 32 if _time_of(read, 1) < 20e-6 else 1
     end = time.perf_counter() + seconds
-    with _no_garbage_collection():
+    gc.disable()  # as `timeit` does: measure the read, and not a collection that it happens to trigger
+    try:
         while len(taken) < least or (len(taken) < most and time.perf_counter() < end):
             taken.append(_time_of(read, batch))
-    return taken
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Measure the read and not a collection that it happens to trigger, as `timeit` does."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
     finally:
-        if was_on:
-            gc.enable()
+        gc.enable()
+    return taken
 
 
 def _time_of(read: Callable[[], object], times: int) -> float:
@@ -66,5 +56,5 @@ def at_once(read: Callable[[], object], threads: int = THREADS) -> list[object]:
         except Exception as error:
             return error
 
-    with _no_garbage_collection(), ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(wait_and_read, range(threads)))

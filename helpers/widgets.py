@@ -17,7 +17,7 @@ from IPython.display import DisplayHandle
 
 from . import pricing
 from .display import Table, dollars
-from .pricing import MONTH, WAYS, Around, Fleet, break_even, throttled_from
+from .pricing import MONTH, WAYS, Around, Fleet
 
 # A step of a slider is a text and a value.
 DURATIONS = {
@@ -90,30 +90,13 @@ def cost_panel() -> Panel:
         ("customer_key", "with a customer managed KMS key", (), 0),
     ]
     data = {"prices": prices(), "ways": WAYS, "rates": CURVE, "columns": COSTS}
+    start = Table(COSTS, [_costs_of(replace(START, way=way)) for way in WAYS], "Dollars per month")
     plain = "A panel of sliders: requests, processes, TTL; a chart and a table of dollars per month."
-    return Panel("cost", controls, data, draw_costs(START), plain)
-
-
-def draw_costs(fleet: Fleet) -> str:
-    """Return the chart, the table and a sentence as HTML, for this fleet with each way of caching."""
-    from .charts import cost_lines  # matplotlib takes a moment, and most notebooks want a progress bar only
-
-    fleets = {way: replace(fleet, way=way) for way in WAYS}
-    curves = {
-        way: [(rate, replace(one, requests_per_second=rate).dollars_per_month) for rate in CURVE]
-        for way, one in fleets.items()
-    }
-    chart = cost_lines(curves, fleet.requests_per_second, throttled_from(fleet), break_even(fleet))
-    rows = [_costs_of(one) for one in fleets.values()]
-    words = (
-        f"Without a cache, calls cost more than keeping the secret from {break_even(fleet):,.3g} requests per second on; "
-        f"AWS throttles from {throttled_from(fleet):,.0f} on, and calls that it refuses are not billed here."
-    )
-    table = Table(COSTS, rows, "Dollars per month")
-    return f"{chart._repr_html_()}{table._repr_html_()}<p>{escape(words)}</p>"
+    return Panel("cost", controls, data, start._repr_html_(), plain)
 
 
 def _costs_of(fleet: Fleet) -> tuple[str, ...]:
+    """Return a row of the table."""
     bill = fleet.bill()
     parts = [bill.get(part, 0.0) for part in ("API calls", "keeping the secrets", "customer managed key")]
     share = f"{fleet.share_of_quota:.2%}" + (" – throttled" if fleet.share_of_quota > 1 else "")
