@@ -78,6 +78,9 @@ lock: .venv/lab  ## pin the newest versions that pyproject.toml allows
 	$(LOCK) --group book -c requirements.txt -c tests/requirements.txt -o docs/requirements.txt
 	$(BIN)/python tools/environment_file.py
 
+address:  ## write the repository's address everywhere: make address REPOSITORY=owner/name
+	@"$(PYTHON)" tools/address.py $(REPOSITORY)
+
 newest: build/newest  ## run every test with the newest versions, without the lock
 oldest: build/oldest  ## run every test with the oldest versions that pyproject.toml allows
 
@@ -89,7 +92,7 @@ build/newest build/oldest: .venv/lab
 	$(SET_UP) uv pip install -q --python $@ --resolution $(RESOLUTION) --target $@/ministack --group ministack
 	$@/bin/python -m pytest -n 2 --dist loadscope $(TESTS)
 
-clean:  ## remove what was made, the environment included; a class's work, build/hub, stays
+clean:  ## remove what was made, the environment included; work/ and a class's build/hub stay
 	rm -rf .venv build/newest build/oldest build/slides build/lambda build/book* build/*.json dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache notebooks/.ipynb_checkpoints
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -11,6 +11,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "tests"))
 FOLDER = Path(tempfile.mkdtemp())
+# A test's seconds, read by pytest-timeout: the environment of `make lab`, where notebooks can be compared too, lacks it.
+os.environ.setdefault("PYTEST_TIMEOUT", "120")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Begun in a shell's background, all that a test starts would inherit that an interrupt is ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -25,6 +27,11 @@ LONGEST = (
     "tests/test_go_live",
     "notebooks/03",
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Find the sanitizer from any folder."""
+    config.option.nbval_sanitize_with = str(Path(__file__).parent / "tests" / "sanitize.cfg")
 
 
 @pytest.hookimpl(tryfirst=True)  # before a notebook's kernel starts

@@ -1,0 +1,44 @@
+"""Write the repository's address wherever it stands: `make address REPOSITORY=owner/name`; again after a move, or in a fork."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HUB = "https://github.com/"
+# In each file: what stands there, with an address or without one yet, and what takes its place.
+PLACES = (
+    ("pyproject.toml", HUB + r"[\w.-]+/[\w.-]+", HUB + "{owner}/{name}"),
+    ("momento_token/README.md", HUB + r"[\w.-]+/[\w.-]+(?=#)", HUB + "{owner}/{name}"),
+    ("workshop/email.md", r"git clone \S+\ncd \S+", "git clone " + HUB + "{owner}/{name}\ncd {name}"),
+    (
+        "README.md",
+        "(?<=<!-- book -->).*?(?=<!-- -->)",
+        "[the book](https://{owner}.github.io/{name}/), the notebooks as they last ran, with a live cost panel",
+    ),
+    (
+        "README.md",
+        "(?<=<!-- binder -->).*?(?=<!-- -->)",
+        "[launch it](https://mybinder.org/v2/gh/{owner}/{name}/HEAD?urlpath=lab/tree/work/00_start_here.ipynb)",
+    ),
+)
+
+
+def write(repository: str, root: Path = ROOT) -> None:
+    """Put `repository`, as owner/name, in all PLACES. Raises LookupError if one of them has lost its text."""
+    owner, name = repository.split("/")
+    for file, there, new in PLACES:
+        path = root / file
+        text, found = re.subn(there, new.format(owner=owner, name=name), path.read_text(encoding="utf-8"))
+        if not found:
+            raise LookupError(f"{file} has no place for the address: {there}")
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    if not re.fullmatch(r"[\w-]+/[\w.-]+", sys.argv[1] if sys.argv[1:] else ""):
+        sys.exit("Say which repository: make address REPOSITORY=owner/name")
+    write(sys.argv[1])
+    print("The address is set: look at `git diff`, and commit it.")
