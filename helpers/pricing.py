@@ -176,17 +176,6 @@ def endpoint_pays_from(zones: int = 1) -> float:
     return zones * HOURS * ENDPOINT_HOUR.amount / saved_per_call
 
 
-def break_even(fleet: Fleet) -> float:
-    """Return the requests per second from which calls without a cache cost more than keeping the secrets."""
-    keeping = fleet.secrets * (1 + fleet.replicas) * SECRET_MONTH.amount
-    return keeping / (fleet.secrets * API_CALL.amount * MONTH)
-
-
-def throttled_from(fleet: Fleet) -> float:
-    """Return the requests per second from which reads without a cache exceed the region's quota."""
-    return QUOTA_PER_SECOND / fleet.secrets
-
-
 def price_of(service: str, calls: int) -> float:
     """Return the dollars for these calls. Momento bills bytes, not calls, so its calls cost nothing here."""
     return calls * API_CALL.amount if service == "Secrets Manager" else 0.0
