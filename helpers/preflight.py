@@ -1,4 +1,4 @@
-"""What the notebooks need from this machine, checked before the first call, each with the way to mend it."""
+"""Check what the notebooks need from this machine before the first call, and say how to fix what is missing."""
 
 from __future__ import annotations
 
@@ -18,32 +18,20 @@ _INSTALL = "run `make lab` again; in an editor, choose the Python of `.venv`"
 
 
 def preflight() -> Table:
-    """One row for each thing needed: found or missing, and if missing the fix."""
+    """Return a row for each requirement: whether it is met, and how to fix it if not."""
     missing = _missing()
     checks = [
-        (
-            "Python 3.11 or newer",
-            sys.version_info >= (3, 11),
-            "run `make lab PYTHON=python3.14`",
-        ),
-        (
-            "the packages that the notebooks import",
-            not missing,
-            f"{', '.join(missing)}: {_INSTALL}",
-        ),
+        ("Python 3.11 or newer", sys.version_info >= (3, 11), "run `make lab PYTHON=python3.14`"),
+        ("the packages that the notebooks import", not missing, f"{', '.join(missing)}: {_INSTALL}"),
         ("MiniStack, which plays IAM in 06", ministack.installed(), ministack.how_to_install()),
         ("a free port on this machine", _can_listen(), "let your programs listen on 127.0.0.1"),
-        (
-            "TUTORIAL_CLOUD unset, or a mode we know",
-            _mode_exists(),
-            "unset it for the sandbox, or set it to live",
-        ),
+        ("TUTORIAL_CLOUD unset, or a mode we know", _mode_exists(), "unset it for the sandbox, or set it to live"),
     ]
     return checklist(checks, "Ready to start", "Something is missing")
 
 
 def _missing() -> list[str]:
-    """The packages of the project that are not installed, or not in a version that it takes."""
+    """Return the project's packages that aren't installed, or not in a version that it accepts."""
     try:
         needed = [Requirement(line) for line in requires(PROJECT) or []]
     except PackageNotFoundError:
