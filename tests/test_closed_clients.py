@@ -1,4 +1,4 @@
-"""A call on a closed topic client raises an error, and the process lives: tried in one that may die."""
+"""A call on a closed `TopicClient` raises an error in a kernel: without the guard it ends the process by signal 11."""
 
 from __future__ import annotations
 
@@ -13,24 +13,28 @@ from helpers.cloud import connect
 from helpers.display import PlainError
 
 cloud = connect()
-for _ in range(2):  # a second connect() changes nothing
-    with TopicClient(TopicConfigurations.Default.v1(), cloud.credentials_from(cloud.api_key)) as topic:
-        topic.publish("tutorial", "news", "hello")
-        assert next(topic.subscribe("tutorial", "news")).value == "hello"
-    topic.close()
-    connect()
-    for call in (lambda: topic.publish("tutorial", "news", "hello"), lambda: topic.subscribe("tutorial", "news")):
+topics = (TopicConfigurations.Default.v1(), cloud.credentials_from(cloud.api_key))
+closed = TopicClient(*topics)
+closed.publish("tutorial", "news", "hello")
+closed.close()
+closed.close()
+with TopicClient(*topics) as left:
+    left.publish("tutorial", "news", "hello")
+for client in (closed, left):
+    for call, arguments in ((client.publish, ["hello"]), (client.subscribe, [])):
         try:
-            call()
+            call("tutorial", "news", *arguments)
         except PlainError as error:
             assert "make a new one" in str(error)
         else:
-            raise AssertionError
+            raise AssertionError(call)
+with TopicClient(*topics) as another:
+    assert next(another.subscribe("tutorial", "news")).value == "hello"
 print("alive")
 """
 
 
 @pytest.mark.slow
-def test_a_closed_topic_client_refuses_calls():
+def test_a_closed_topic_client_refuses_with_a_sentence():
     done = subprocess.run([sys.executable, "-c", TRY], capture_output=True, text=True, timeout=60)
     assert done.stdout == "alive\n", (done.returncode, done.stderr)

@@ -1,14 +1,10 @@
-"""What learners do to notebooks: they run cells twice, and in any order. Nothing hangs, and no kernel dies.
-
-The set-up cells are those up to the first `##` heading, and all up to the one that makes sure of the secret.
-"""
+"""What learners do to notebooks: they run cells too early, twice, and in any order. Nothing hangs, and no kernel dies."""
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import nbformat
 import pytest
@@ -20,75 +16,44 @@ from test_notebooks import NOTEBOOKS
 
 pytestmark = [pytest.mark.again, pytest.mark.timeout(600)]
 
-SENTENCE = "✗ "  # how an error of ours is shown: a sentence, and no traceback
-MISSING = (
-    "NameError",
-    "ResourceNotFoundException",
-)  # what a cell run too early misses: a name, or a secret
+SENTENCE = "a sentence"  # how an error of the collection is shown: no traceback
+GONE = "ResourceNotFoundException"  # 11 cleans up: a read after that finds no secret
 SECONDS = 60  # a cell that takes longer hangs
 SET_UP = re.compile(r"= connect\(|ensure_secret\(")
 
 
-class Learner:
-    """Somebody at a notebook, in a kernel of its own."""
+def set_up_and_others(notebook: NotebookNode) -> tuple[list[NotebookNode], list[NotebookNode]]:
+    """Return the code cells up to the first `##` heading or the call that makes sure of the secret, and the others."""
+    cells = notebook.cells
+    heading = next(place for place, cell in enumerate(cells) if cell.source.startswith("## "))
+    set_up = [place + 1 for place, cell in enumerate(cells) if SET_UP.search(cell.source)]
+    first = [cell for cell in cells[: max(heading, *set_up[:2])] if cell.cell_type == "code"]
+    return first, code(notebook)[len(first) :]
 
-    def __init__(self, path: Path) -> None:
-        self.notebook = nbformat.read(path, as_version=4)
-        folder = {"metadata": {"path": str(path.parent)}}
-        self._client = NotebookClient(self.notebook, timeout=SECONDS, resources=folder)
 
-    def __enter__(self) -> Learner:
-        self._kernel = self._client.setup_kernel()
-        self._kernel.__enter__()
-        return self
+def errors(run: Callable[[NotebookNode], str], cells: Sequence[NotebookNode], *allowed: str) -> dict[str, str]:
+    """Run these cells and return the source and the error of each that failed in another way than is allowed."""
+    found = [(cell.source, run(cell)) for cell in cells]
+    return {source: error for source, error in found if error and error not in allowed}
 
-    def __exit__(self, *exception) -> None:
-        self._kernel.__exit__(*exception)
 
-    def run(self, cell: NotebookNode) -> str:
-        """The error's name, or an empty text. Raises `DeadKernelError`, and `CellTimeoutError` where a cell hangs."""
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_cells_run_too_early_say_what_is_missing_and_then_run_twice_and_in_any_order(path):
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(notebook, timeout=SECONDS, resources={"metadata": {"path": str(path.parent)}})
+
+    def run(cell: NotebookNode) -> str:
+        """Raise `DeadKernelError`, and `CellTimeoutError` for a cell that hangs; return the name of another error."""
         try:
-            self._client.execute_cell(cell, self.notebook.cells.index(cell))
+            client.execute_cell(cell, notebook.cells.index(cell))
             return ""
         except CellExecutionError as error:
-            return "a sentence" if SENTENCE in error.traceback else error.ename
+            return SENTENCE if "✗ " in error.traceback else error.ename
 
-    def errors(self, cells: Sequence[NotebookNode], allowed: Sequence[str] = ()) -> dict[str, str]:
-        """Run these cells; the source and the error of each that failed otherwise than allowed."""
-        errors = [(cell.source, self.run(cell)) for cell in cells]
-        return {source: error for source, error in errors if error and error not in allowed}
-
-
-@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
-def learner(request) -> Iterator[Learner]:
-    with Learner(request.param) as learner:
-        yield learner
-
-
-def set_up_and_others(notebook: NotebookNode) -> tuple[list[NotebookNode], list[NotebookNode]]:
-    cells = notebook.cells
-    headings = [place for place, cell in enumerate(cells) if cell.source.startswith("## ")]
-    set_up = [place + 1 for place, cell in enumerate(cells) if SET_UP.search(cell.source)]
-    end = max(headings[0], *set_up[:2])
-    is_code = [cell for cell in cells[:end] if cell.cell_type == "code"]
-    return is_code, [cell for cell in cells[end:] if cell.cell_type == "code"]
-
-
-def shuffled(cells: Sequence[NotebookNode]) -> list[NotebookNode]:
-    return random.Random(17).sample(cells, len(cells))
-
-
-def test_each_cell_can_be_run_twice_and_then_all_in_any_order(learner):
-    twice = [cell for cell in code(learner.notebook) for _ in range(2)]
-    assert learner.errors(twice) == {}
-    set_up, others = set_up_and_others(learner.notebook)
-    # 11 cleans up: a read after that is answered by Secrets Manager, in a sentence of its own.
-    allowed = ["a sentence", "ResourceNotFoundException"]
-    assert learner.errors([*set_up, *shuffled(others)], allowed=allowed) == {}
-
-
-def test_a_cell_that_is_run_too_early_says_at_worst_what_is_missing(learner):
-    set_up, others = set_up_and_others(learner.notebook)
-    assert learner.errors(set_up) == {}
-    assert learner.errors(shuffled(others), allowed=["a sentence", *MISSING]) == {}
-    assert learner.errors(others) == {}
+    set_up, others = set_up_and_others(notebook)
+    shuffled = random.Random(17).sample(others, len(others))
+    with client.setup_kernel():
+        assert errors(run, set_up) == {}
+        assert errors(run, shuffled, SENTENCE, GONE, "NameError") == {}
+        assert errors(run, [cell for cell in code(notebook) for _ in range(2)]) == {}
+        assert errors(run, [*set_up, *shuffled], SENTENCE, GONE) == {}
