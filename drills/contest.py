@@ -1,7 +1,6 @@
 """The contest of the ways to read a secret: how long, how many calls, what on the day that it goes wrong.
 
-Counts come from the ledger and are exact. A delay is added where threads must meet while a call is under way; it is
-said wherever it is used.
+Counts come from the ledger and are exact. A delay is added where threads must meet while a call is in progress.
 """
 
 from __future__ import annotations
@@ -20,14 +19,15 @@ from helpers.cloud import Cloud
 from helpers.display import Table, duration
 from helpers.timing import OVERLAP, THREADS, Read, at_once, latencies, percentile
 
+from . import aws_fault
+
 READERS = 4  # at the expiry of a copy
 OUTAGE, DENIED = "InternalServiceError", "AccessDeniedException"
-BASE = "boto3"  # what every reader of Secrets Manager has installed anyway
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way to read a secret: `make(ttl)` gives a fresh reader whose copies live `ttl` seconds."""
+    """A way to read a secret: `make(ttl)` returns a new reader whose copies live `ttl` seconds."""
 
     name: str
     make: Callable[[int], Read]
@@ -52,129 +52,10 @@ class Result:
         return percentile(self.hits, quantile)
 
 
-def calls_when_cold(cloud: Cloud, way: Way, threads: int) -> int:
-    """Calls to AWS when this many threads read at once and nothing has been read before."""
-    read = way.make(3600)
-    if threads > 1:
-        cloud.add_fault("aws", delay=OVERLAP)
-    try:
-        with cloud.ledger.page(way.name) as page:
-            at_once(read, threads)
-    finally:
-        cloud.clear_faults()
-    return page.count()
-
-
-def reads_across_expiry(way: Way, ttl: int, seconds: float, pause: float = 0.002) -> list[float]:
-    """Latencies of all reads by a few threads, from a warm start, for this long; it should include an expiry."""
-    read = way.make(ttl)
-    read()
-    end = time.perf_counter() + seconds
-
-    def read_on(_) -> list[float]:
-        taken = []
-        while time.perf_counter() < end:
-            started = time.perf_counter()
-            read()
-            taken.append(time.perf_counter() - started)
-            time.sleep(pause)  # else the readers wait for one another, not for the cache
-        return taken
-
-    with ThreadPoolExecutor(READERS) as pool:
-        return [latency for taken in pool.map(read_on, range(READERS)) for latency in taken]
-
-
-def waited_at_expiry(cloud: Cloud, ways: Iterable[Way], ttl: int) -> dict[str, int]:
-    """How many readers waited for the network when the copy expired, by way. All ways run side by side.
-
-    A call takes `OVERLAP` longer than normal meanwhile, so a reader that waits for one can't be mistaken. It is over
-    before a copy can expire for the second time.
-    """
-    reads = {way.name: way.make(ttl) for way in ways}
-    for read in reads.values():
-        read()
-    cloud.add_fault("aws", delay=OVERLAP)
-    try:
-        with ThreadPoolExecutor(READERS * len(reads)) as pool:
-            end = time.perf_counter() + ttl + 2 * OVERLAP + 0.2
-            jobs = {
-                name: [pool.submit(_meets_a_wait, read, end) for _ in range(READERS)] for name, read in reads.items()
-            }
-            return {name: sum(job.result() for job in waits) for name, waits in jobs.items()}
-    finally:
-        cloud.clear_faults()
-
-
-def _meets_a_wait(read: Read, end: float) -> bool:
-    """Read on until one read waits for a call, or until this moment; whether one did."""
-    while True:
-        started = time.perf_counter()
-        read()
-        if time.perf_counter() - started > OVERLAP / 2:
-            return True
-        if time.perf_counter() > end:
-            return False
-        time.sleep(0.002)
-
-
-def after_failures(cloud: Cloud, ways: Sequence[Way], ttl: int, errors: Sequence[str]) -> dict[tuple[str, str], str]:
-    """What a read gives when its copy has expired and Secrets Manager answers with an error code, by way and code."""
-    readers = {(way.name, error): way.make(ttl) for way in ways for error in errors}
-    for read in readers.values():
-        read()
-    time.sleep(ttl + 0.05)
-    outcomes: dict[tuple[str, str], str] = {}
-    for error in errors:
-        cloud.add_fault("aws", error=error, message="set in the sandbox")
-        try:
-            outcomes |= {key: _outcome(cloud, read) for key, read in readers.items() if key[1] == error}
-        finally:
-            cloud.clear_faults()
-    return outcomes
-
-
-def _outcome(cloud: Cloud, read: Read) -> str:
-    with cloud.ledger.page("after a failure") as page:
-        try:
-            read()
-        except Exception:
-            return "raises"
-        end = time.monotonic() + 0.5  # a refresh in the background asks a moment later
-        while not page.calls and time.monotonic() < end:
-            time.sleep(0.01)
-    return "serves the old value" if page.count() else "does not ask"
-
-
-def extra_megabytes(package: str) -> float:
-    """What this distribution, with all that it needs, adds on disk to an environment that has boto3; compiled files left out."""
-    if not package:
-        return 0.0
-    names = _closure(package) - _closure(BASE)
-    files = [Path(file.locate()) for name in names for file in distribution(name).files or [] if file.suffix != ".pyc"]
-    return sum(path.stat().st_size for path in files if path.is_file()) / 1e6
-
-
-def _closure(package: str) -> set[str]:
-    found: set[str] = set()
-    waiting = [package]
-    while waiting:
-        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
-        try:
-            lines = distribution(name).requires or []
-        except PackageNotFoundError:
-            continue
-        if name in found:
-            continue
-        found.add(name)
-        needs = map(Requirement, lines)
-        waiting += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
-    return found
-
-
 def contest(
     cloud: Cloud, ways: Sequence[Way], ttl: int = 1, step: Callable[[str], None] = lambda name: None
 ) -> list[Result]:
-    """Everything about every way. `step` is told the name of each before its turn, then "expiry" and "failure"."""
+    """Measure all ways. `step` is called with the name of each before its turn, then with "expiry" and "failure"."""
     results = {way.name: Result(way.name, megabytes=extra_megabytes(way.package)) for way in ways}
     for way in ways:
         step(way.name)
@@ -196,29 +77,112 @@ def contest(
 
 
 def contest_table(results: Sequence[Result]) -> Table:
-    columns = (
-        "Way",
-        "Calls, cold",
-        f"Calls, {THREADS} cold threads",
-        "Hit, p50",
-        "Hit, p99",
-        f"Of {READERS} readers, waited at expiry",
-        "After an error",
-        "Revocation",
-        "Extra size",
-    )
-    rows = [
-        (
-            result.name,
-            result.cold_calls,
-            result.calls_of_many,
-            duration(result.hit(0.5)),
-            duration(result.hit(0.99)),
-            "–" if result.waited_at_expiry is None else str(result.waited_at_expiry),
-            result.on_error,
-            result.on_revocation,
-            f"{result.megabytes:.1f}\u202fMB",
-        )
-        for result in results
-    ]
+    many, waited = f"Calls, {THREADS} cold threads", f"Of {READERS} readers, waited at expiry"
+    columns = ("Way", "Calls, cold", many, "Hit, p50", "Hit, p99", waited, "After an error", "Revocation", "Extra size")
+    rows = []
+    for it in results:
+        hits, size = (duration(it.hit(0.5)), duration(it.hit(0.99))), f"{it.megabytes:.1f}\u202fMB"
+        waited = "–" if it.waited_at_expiry is None else str(it.waited_at_expiry)
+        rows.append((it.name, it.cold_calls, it.calls_of_many, *hits, waited, it.on_error, it.on_revocation, size))
     return Table(columns, rows, "The contest, in this run")
+
+
+def calls_when_cold(cloud: Cloud, way: Way, threads: int) -> int:
+    """Count the calls to AWS when this many threads read simultaneously and nothing has been read before."""
+    read = way.make(3600)
+    with aws_fault(cloud, delay=OVERLAP if threads > 1 else 0.0), cloud.ledger.page(way.name) as page:
+        at_once(read, threads)
+    return page.count()
+
+
+def reads_across_expiry(way: Way, ttl: int, seconds: float, pause: float = 0.002) -> list[float]:
+    """Time all reads by a few threads, from a warm start, for this long; it should include an expiry."""
+    read = way.make(ttl)
+    read()
+    end = time.perf_counter() + seconds
+
+    def read_on(_) -> list[float]:
+        taken = []
+        while time.perf_counter() < end:
+            started = time.perf_counter()
+            read()
+            taken.append(time.perf_counter() - started)
+            time.sleep(pause)  # else the readers wait for one another, not for the cache
+        return taken
+
+    with ThreadPoolExecutor(READERS) as pool:
+        return [latency for taken in pool.map(read_on, range(READERS)) for latency in taken]
+
+
+def waited_at_expiry(cloud: Cloud, ways: Iterable[Way], ttl: int) -> dict[str, int]:
+    """Count the readers that waited for the network when the copy expired, by way. All ways run side by side.
+
+    A call takes `OVERLAP` longer than normal, so a reader that waits for one can't be mistaken. It is over before a copy
+    can expire for the second time.
+    """
+    reads = {way.name: way.make(ttl) for way in ways}
+    for read in reads.values():
+        read()
+    with aws_fault(cloud, delay=OVERLAP), ThreadPoolExecutor(READERS * len(reads)) as pool:
+        end = time.perf_counter() + ttl + 2 * OVERLAP + 0.2
+        jobs = {name: [pool.submit(_meets_a_wait, read, end) for _ in range(READERS)] for name, read in reads.items()}
+        return {name: sum(job.result() for job in waits) for name, waits in jobs.items()}
+
+
+def _meets_a_wait(read: Read, end: float) -> bool:
+    """Read until one read waits for a call, or until `end`; return whether one did."""
+    while True:
+        started = time.perf_counter()
+        read()
+        if time.perf_counter() - started > OVERLAP / 2:
+            return True
+        if time.perf_counter() > end:
+            return False
+        time.sleep(0.002)
+
+
+def after_failures(cloud: Cloud, ways: Sequence[Way], ttl: int, errors: Sequence[str]) -> dict[tuple[str, str], str]:
+    """Return what a read gives when its copy has expired and Secrets Manager returns an error, by way and error code."""
+    readers = {(way.name, error): way.make(ttl) for way in ways for error in errors}
+    for read in readers.values():
+        read()
+    time.sleep(ttl + 0.05)
+    outcomes: dict[tuple[str, str], str] = {}
+    for error in errors:
+        with aws_fault(cloud, error=error):
+            outcomes |= {key: _outcome(cloud, read) for key, read in readers.items() if key[1] == error}
+    return outcomes
+
+
+def _outcome(cloud: Cloud, read: Read) -> str:
+    with cloud.ledger.page("after a failure") as page:
+        try:
+            read()
+        except Exception:
+            return "raises"
+        end = time.monotonic() + 0.5  # a refresh in the background starts a moment later
+        while not page.calls and time.monotonic() < end:
+            time.sleep(0.01)
+    return "serves the old value" if page.count() else "does not ask"
+
+
+def extra_megabytes(package: str) -> float:
+    """Return the size of this distribution and its requirements that boto3 doesn't bring, without compiled files."""
+    names = _with_requirements(package) - _with_requirements("boto3")
+    files = [Path(file.locate()) for name in names for file in distribution(name).files or [] if file.suffix != ".pyc"]
+    return sum(path.stat().st_size for path in files if path.is_file()) / 1e6
+
+
+def _with_requirements(package: str) -> set[str]:
+    found, waiting = set[str](), [package] if package else []
+    while waiting:
+        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        if name in found:
+            continue
+        try:
+            needs = map(Requirement, distribution(name).requires or [])
+        except PackageNotFoundError:  # for another platform
+            continue
+        found.add(name)
+        waiting += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+    return found

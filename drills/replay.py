@@ -5,29 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
+from types import SimpleNamespace
 from unittest.mock import patch
 
 from aws_secretsmanager_caching.cache import items
 
 
-class ReplayClock:
-    """`now`, in seconds, is yours to set."""
-
-    now = 0.0
-
-
 @contextmanager
-def library_clock() -> Iterator[ReplayClock]:
-    """While the `with` block runs, the library takes the time from the clock that this gives.
+def library_clock() -> Iterator[SimpleNamespace]:
+    """Let the library take the time from `now`, in seconds, of the object that this gives, while the block runs.
 
-    The library (1.2.0) has no argument for one, as cachetools has with `timer`, so it is put into its module.
+    The library (1.2.0) has no argument for a clock, as cachetools has with `timer`, so it is patched into its module.
     """
-    clock, start = ReplayClock(), datetime.now(UTC)
+    clock, start = SimpleNamespace(now=0.0), datetime.now(UTC)
 
-    class Compressed(datetime):
+    class Moved(datetime):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return start + timedelta(seconds=clock.now)
 
-    with patch.object(items, "datetime", Compressed):
+    with patch.object(items, "datetime", Moved):
         yield clock

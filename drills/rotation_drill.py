@@ -1,6 +1,6 @@
-"""A drill: Momento traffic from many threads while the token is rotated, and what came of every operation.
+"""A drill: Momento traffic from many threads while the token is rotated, and the outcome of every operation.
 
-Rotations are tied to the operations done, not to the clock, so a slow machine drills the same as a fast one.
+Rotations depend on the operations done, not on the clock, so the drill is the same on a slow machine.
 """
 
 from __future__ import annotations
@@ -16,10 +16,7 @@ import boto3
 from helpers.cloud import Cloud
 from helpers.ledger import is_error
 
-THREADS = 32
-OPERATIONS = 3_200
-ROTATIONS = 10
-MESSAGES = 200
+THREADS, OPERATIONS, ROTATIONS, MESSAGES = 32, 3_200, 10, 200
 
 
 @dataclass
@@ -27,14 +24,14 @@ class Drill:
     """What happened. Times in seconds since the start."""
 
     name: str
-    finished: list[tuple[float, bool]] = field(default_factory=list)  # when, and did it succeed
+    finished: list[tuple[float, bool]] = field(default_factory=list)  # when, and whether it succeeded
     rotations: list[float] = field(default_factory=list)
-    refused: int = 0  # attempts that the SDK saw refused, those that were then done again included
+    refused: int = 0  # attempts that Momento refused, including those that were repeated then
     reads: int = 0  # of the secret, by the traffic and by the rotations
 
     @property
     def failed(self) -> int:
-        """Operations whose failure reached the caller."""
+        """Count the operations whose failure reached the caller."""
         return sum(not succeeded for _, succeeded in self.finished)
 
 
@@ -46,10 +43,10 @@ def run_drill(
     rotate: Callable[[], None],
     step: Callable[[str], None] = lambda text: None,
 ) -> Drill:
-    """Do the operations from 32 threads, publish the messages from another, and rotate ten times meanwhile.
+    """Do the operations from 32 threads and publish the messages from another, while the token is rotated ten times.
 
-    `operate` and `publish` take a number and answer as Momento does; an exception and an answer with an error code are
-    failures. `step` gets a line of progress after each rotation.
+    `operate` and `publish` take a number and return Momento's response; an exception and a response with an error code are
+    failures. `step` is called with a line of progress after each rotation.
     """
     drill, started = Drill(name), time.perf_counter()
 

@@ -1,7 +1,7 @@
 """The rotation drill over HTTP: real servers in child processes, loaded by real clients while the token is replaced.
 
-A rotation waits until each process of the service has answered since the one before, so how often a process has to read
-the secret is the same in every run, whatever the machine does meanwhile.
+A rotation waits until each process of the service has responded since the one before, so how often a process has to read
+the secret is the same in every run, however slow the machine is.
 """
 
 from __future__ import annotations
@@ -25,35 +25,32 @@ from helpers.display import Table, duration
 from helpers.timing import percentile
 from sandbox.processes import Server
 
+from . import reads_seen
 from .rotation_drill import ROTATIONS, rotate
 
-CLIENTS = 8  # threads, each with connections of its own
+CLIENTS = 8  # threads, each with its own connections
 REQUESTS = 24  # at least, between two rotations
-PATIENCE = 30.0  # seconds in which each process should have answered
-
-
-class Answer(NamedTuple):
-    """What came of a request: did it succeed, and which process says so (None if nobody answered)."""
-
-    succeeded: bool
-    process: int | None
+PATIENCE = 30.0  # seconds in which each process should have responded
 
 
 class Request(NamedTuple):
     started: float
     seconds: float
-    answer: Answer
+    succeeded: bool
+    process: int | None  # that served it
 
 
 @dataclass(frozen=True)
 class Target:
-    """A service under load: how to ask it, its processes, the seconds until it took requests, and its other two pages."""
+    """A service under load; the counts are those before it started.
+
+    `send(number)` sends a request, and returns whether it succeeded and which process served it.
+    """
 
     name: str
-    ask: Callable[[int], Answer]
+    send: Callable[[int], tuple[bool, int | None]]
     processes: int
-    started: float
-    reads_before: int  # that had arrived before it started, and Momento clients
+    reads_before: int
     clients_before: int
     health: Callable[[], str] = lambda: "–"
     metrics: Callable[[], str] = lambda: ""
@@ -66,47 +63,29 @@ class ServiceDrill:
     target: Target
     requests: list[Request] = field(default_factory=list)
     reads: int = 0
-    seen: int = 0  # Momento clients, by the sandbox
-    said: set[str] = field(default_factory=set)  # by /health, during the drill
-    metrics: str = ""
+    clients: int = 0  # Momento clients that were made
+    health: str = ""  # what /health said in the end
 
     @property
     def failed(self) -> int:
-        return sum(not request.answer.succeeded for request in self.requests)
-
-    @property
-    def clients(self) -> int:
-        """Momento clients that were made, by the service's own metrics; by the sandbox if it has none.
-
-        The sandbox may count one twice if two threads make its first call at once; a Lambda function has one at a time.
-        """
-        found = re.search(r"^momento_clients_opened_total (\S+)", self.metrics, re.M)
-        return int(float(found[1])) if found else self.seen
-
-    @property
-    def health(self) -> str:
-        return ", ".join(sorted(self.said))
+        return sum(not request.succeeded for request in self.requests)
 
 
-def run_service_drill(
-    cloud: Cloud, secret_name: str, target: Target, step: Callable[[str], None] = lambda text: None
-) -> ServiceDrill:
-    """Load the service from eight threads, and rotate the token ten times meanwhile; each old one is revoked at once.
+def run_service_drill(cloud: Cloud, secret_name: str, target: Target) -> ServiceDrill:
+    """Load the service from eight threads while the token is rotated ten times; each old one is revoked immediately.
 
-    Raises `CloudError` if one of its processes answers nothing for half a minute.
+    Raises `CloudError` if one of its processes responds to nothing for half a minute.
     """
     drill, over = ServiceDrill(target), threading.Event()
 
-    def load(client: int) -> None:
-        number = client
+    def load(number: int) -> None:
         while not over.is_set():
             started = time.perf_counter()
-            answer = target.ask(number)
-            taken = time.perf_counter() - started
-            drill.requests.append(Request(started, taken, answer))
+            succeeded, process = target.send(number)
+            drill.requests.append(Request(started, time.perf_counter() - started, succeeded, process))
             number += CLIENTS
 
-    threads = [threading.Thread(target=load, args=(one,), daemon=True) for one in range(CLIENTS)]
+    threads = [threading.Thread(target=load, args=(client,), daemon=True) for client in range(CLIENTS)]
     for thread in threads:
         thread.start()
     try:
@@ -114,78 +93,49 @@ def run_service_drill(
             if rotation:
                 rotate(cloud, secret_name)
             _wait_for_all(drill, since=time.perf_counter())
-            drill.said.add(target.health())
-            step(f"{target.name}, rotation {rotation}: {len(drill.requests):,} requests")
+            drill.health = target.health()
     finally:
         over.set()
     for thread in threads:
         thread.join(PATIENCE)
-    drill.metrics = target.metrics()
-    drill.reads = _reads(cloud) - target.reads_before - ROTATIONS
-    drill.seen = cloud.clients_seen() - target.clients_before
+    drill.reads = reads_seen(cloud) - target.reads_before - ROTATIONS
+    # By the service's own metrics if it has any: the sandbox may count one twice if two threads make its first calls.
+    opened = re.search(r"^momento_clients_opened_total (\S+)", target.metrics(), re.M)
+    drill.clients = int(float(opened[1])) if opened else cloud.clients_seen() - target.clients_before
     return drill
 
 
+def _wait_for_all(drill: ServiceDrill, since: float) -> None:
+    """Wait until there are enough requests that began since then, and each process has served one of them."""
+    target, end = drill.target, time.perf_counter() + PATIENCE
+    while True:
+        served_by = [request.process for request in list(drill.requests) if request.started >= since]
+        processes = len(set(served_by) - {None})
+        if len(served_by) >= REQUESTS and processes >= target.processes:
+            return
+        if time.perf_counter() > end:
+            raise CloudError(
+                f"{target.name}: only {processes} of its {target.processes} processes have responded "
+                f"within {PATIENCE:g} s: close other programs and run this cell again."
+            )
+        time.sleep(0.01)
+
+
 def drill_table(drills: list[ServiceDrill]) -> Table:
-    columns = (
-        "Service",
-        "Processes",
-        "Requests",
-        "Failed",
-        "Reads of the secret",
-        "Momento clients",
-    )
     rows = []
     for drill in drills:
         taken = [request.seconds for request in drill.requests]
-        rows.append(
-            (
-                drill.target.name,
-                drill.target.processes,
-                len(drill.requests),
-                drill.failed,
-                drill.reads,
-                drill.clients,
-                duration(percentile(taken, 0.5)),
-                duration(percentile(taken, 0.99)),
-                duration(drill.target.started),
-                drill.health,
-            )
-        )
-    return Table((*columns, "p50", "p99", "Start", "/health said"), rows)
-
-
-def _reads(cloud: Cloud) -> int:
-    return cloud.calls_seen().get("aws.GetSecretValue", 0)
-
-
-def _wait_for_all(drill: ServiceDrill, since: float) -> None:
-    """Until there are enough requests that began since then, and each process has answered one of them."""
-    end, counted = time.perf_counter() + PATIENCE, 0
-    seen: set[int] = set()
-    place = max(0, len(drill.requests) - 10 * CLIENTS)
-    while counted < REQUESTS or len(seen) < drill.target.processes:
-        if time.perf_counter() > end:
-            raise CloudError(
-                f"{drill.target.name}: only {len(seen)} of its {drill.target.processes} processes have answered "
-                f"within {PATIENCE:g} s: close other programs and run this cell again."
-            )
-        time.sleep(0.005)
-        arrived = drill.requests[place:]
-        place += len(arrived)
-        for request in arrived:
-            if request.started >= since:
-                counted += 1
-                if request.answer.process is not None:
-                    seen.add(request.answer.process)
+        times = [duration(percentile(taken, quantile)) for quantile in (0.5, 0.99)]
+        rows.append((drill.target.name, len(drill.requests), drill.failed, *times, drill.health))
+    return Table(("Service", "Requests", "Failed", "p50", "p99", "/health said"), rows)
 
 
 @contextmanager
 def served(
     cloud: Cloud, name: str, *command: str, folder: Path, processes: int = 1, **environment: str
 ) -> Iterator[Target]:
-    """The service that this command starts, over HTTP, for as long as the block runs."""
-    before = _reads(cloud), cloud.clients_seen()
+    """Serve over HTTP, with the service that this command starts, while the block runs."""
+    before = reads_seen(cloud), cloud.clients_seen()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as counters:
         if processes > 1:
             environment["PROMETHEUS_MULTIPROC_DIR"] = counters
@@ -196,35 +146,32 @@ def served(
             httpx.Client(base_url=server.address, limits=alone, timeout=20, trust_env=False) as http,
         ):
 
-            def ask(number: int) -> Answer:
+            def send(number: int) -> tuple[bool, int | None]:
                 try:
-                    answer = http.post(f"/visits/user-{number % 100}")
-                    return Answer(answer.status_code == 200, answer.json().get("process"))
+                    response = http.post(f"/visits/user-{number % 100}")
+                    return response.status_code == 200, response.json().get("process")
                 except (httpx.HTTPError, ValueError):
-                    return Answer(False, None)
+                    return False, None
 
             def health() -> str:
-                answer = http.get("/health")
-                said = answer.json()
-                return f"{answer.status_code} {said.get('token') or said.get('status')}"
+                response = http.get("/health")
+                said = response.json()
+                return f"{response.status_code} {said.get('token') or said.get('status')}"
 
-            def metrics() -> str:
-                return http.get("/metrics").text
-
-            yield Target(name, ask, processes, server.started, *before, health, metrics)
+            yield Target(name, send, processes, *before, health, lambda: http.get("/metrics").text)
 
 
 @contextmanager
 def invoked(cloud: Cloud, name: str, file: str, **environment: str) -> Iterator[Target]:
-    """A Lambda function made from this file, invoked by boto3 over HTTP."""
-    before, begun = (_reads(cloud), cloud.clients_seen()), time.perf_counter()
+    """Deploy this file as a Lambda function, invoked by boto3 over HTTP."""
+    before = reads_seen(cloud), cloud.clients_seen()
     function = cloud.deploy_function(file, **environment)
     client = boto3.client("lambda")
 
-    def ask(number: int) -> Answer:
+    def send(number: int) -> tuple[bool, int | None]:
         event = json.dumps({"user": f"user-{number % 100}"})
-        return Answer("FunctionError" not in client.invoke(FunctionName=function, Payload=event), 1)
+        return "FunctionError" not in client.invoke(FunctionName=function, Payload=event), 1
 
-    if not ask(0).succeeded:
+    if not send(0)[0]:
         raise CloudError(f"{file} fails at its first invocation: run it in a cell of its own to see why.")
-    yield Target(name, ask, 1, time.perf_counter() - begun, *before)
+    yield Target(name, send, 1, *before)

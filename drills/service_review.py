@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from dataclasses import dataclass
 from datetime import timedelta
 from io import StringIO
-from typing import Any, Protocol
+from typing import Any
 from uuid import uuid4
 
 from momento import CacheClient, Configurations
@@ -27,23 +27,14 @@ from helpers.display import Table
 from helpers.ledger import error_code, is_error
 from helpers.timing import OVERLAP, THREADS
 
+from . import aws_fault, reads_seen
 from .rotation_drill import current_token, rotate
 
 # Seconds. The TTL is an integer, as some libraries take no other, and a hang is longer than any request should take.
 TTL, HANG, DEADLINE, PATIENCE, STALLED = 1, 8.0, 4.0, 3.0, 20.0
-# Rotations in the drill, the seconds between two, and between two requests of a thread. Code that repeats a refused call
-# once is right, and some limits itself to one read a second, so the next rotation waits for both.
+# Rotations, the seconds between two, and those between two requests of a thread. Code that repeats a refused call once is
+# right, and some code limits itself to one read a second, so the next rotation waits for both.
 ROTATIONS, APART, PACE = 2, 1.2, 0.05
-SEE_WHY = 'Run Service(ttl=300).serve("a user") in a cell of its own. It returns what Momento returned.'
-
-
-class Service(Protocol):
-    """What is reviewed: `serve` increments the counter under the user's name and returns Momento's response.
-
-    It may be async, in a class.
-    """
-
-    def serve(self, user: str) -> object: ...
 
 
 @dataclass(frozen=True)
@@ -56,28 +47,25 @@ class Finding:
 
 
 class Unsound(Exception):
-    """What a drill saw, with the hint for it if the drill's own doesn't fit."""
-
-    def __init__(self, seen: str, hint: str = "") -> None:
-        super().__init__(seen)
-        self.seen, self.hint = seen, hint
+    """What a drill saw, and the hint for it if the drill's own doesn't fit."""
 
 
 def findings(
-    cloud: Cloud, secret_name: str, make_service: Callable[..., Service], cache_name: str = "tutorial"
+    cloud: Cloud, secret_name: str, make_service: Callable[..., Any], cache_name: str = "tutorial"
 ) -> Iterator[Finding]:
     """Run the five drills on services made by `make_service(ttl=seconds)`, a class or a function.
 
-    The service reads the secret of this name, which holds another token in the end.
+    Their `serve(user)`, which may be async in a class, increments the counter under the user's name with the token of this
+    secret, and returns Momento's response. In the end the secret holds another token.
     """
     for drill, wanted, hint in DRILLS:
-        seen = None
-        with Bench(cloud, secret_name, make_service, cache_name) as bench:
+        seen = ""
+        with ExitStack() as stack, redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             try:
-                drill(bench)
+                drill(Bench(cloud, secret_name, make_service, cache_name, stack))
             except Unsound as found:
-                seen, hint = found.seen, found.hint or hint
-        yield Finding(wanted, seen, hint)
+                seen, hint = (*found.args, hint)[:2]
+        yield Finding(wanted, seen or None, hint)
 
 
 def findings_table(found: Sequence[Finding]) -> Table:
@@ -86,52 +74,37 @@ def findings_table(found: Sequence[Finding]) -> Table:
     return Table(("A sound service", "This one"), rows, f"{passed} of {len(found)} drills passed")
 
 
+@dataclass
 class Bench:
-    """What a drill needs: services to review, faults, and a Momento client with a key that no rotation touches."""
+    """What a drill works with. The services that it makes are stopped when the stack is closed."""
 
-    def __init__(self, cloud: Cloud, secret_name: str, make: Callable[..., Any], cache_name: str) -> None:
-        self.cloud, self.secret_name, self._make, self.cache_name = cloud, secret_name, make, cache_name
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Bench:
-        key = self.cloud.credentials_from(self.cloud.issue_api_key())
-        client = CacheClient(Configurations.Laptop.v1(), key, timedelta(minutes=10))
-        self.momento = self._stack.enter_context(client)
-        for redirect in (redirect_stdout, redirect_stderr):  # keeps what the service prints out of the notebook
-            self._stack.enter_context(redirect(StringIO()))
-        self._stack.callback(self.cloud.clear_faults)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._stack.close()
+    cloud: Cloud
+    secret_name: str
+    make: Callable[..., Any]
+    cache_name: str
+    stack: ExitStack
 
     def service(self, ttl: int) -> Running:
         try:
-            service = Running(self._make, ttl)
+            service = Running(self.make, ttl)
         except Exception as error:
             raise Unsound(f"it raised {type(error).__name__}", "Run Service(ttl=300) in a cell of its own.") from error
-        self._stack.callback(service.stop)
+        self.stack.callback(service.stop)
         return service
-
-    @contextmanager
-    def fault(self, *, delay: float = 0.0, error: str = "") -> Iterator[None]:
-        """Set this fault for all calls to Secrets Manager while the block runs."""
-        self.cloud.add_fault("aws", delay=delay, error=error)
-        try:
-            yield
-        finally:
-            self.cloud.clear_faults()
-
-    def reads(self) -> int:
-        return self.cloud.calls_seen()["aws.GetSecretValue"]
 
     def check(self, service: Running) -> None:
         """Raise `Unsound` if a request failed, or Momento's counter differs from the requests."""
         if service.failures:
             codes = ", ".join(f"{code} {times}" for code, times in service.failures.most_common())
-            failed, requests = service.failures.total(), service.requests
-            raise Unsound(f"{failed} of {requests} requests failed: {codes}", SEE_WHY if failed == requests else "")
-        response = self.momento.get(self.cache_name, service.user)
+            seen = f"{service.failures.total()} of {service.requests} requests failed: {codes}"
+            if service.failures.total() < service.requests:
+                raise Unsound(seen)
+            raise Unsound(
+                seen, 'Run Service(ttl=300).serve("a user") in a cell of its own: it returns Momento\'s response.'
+            )
+        credentials = self.cloud.credentials_from(self.cloud.issue_api_key())  # which no rotation revokes
+        with CacheClient(Configurations.Laptop.v1(), credentials, timedelta(minutes=10)) as client:
+            response = client.get(self.cache_name, service.user)
         counted = int(response.value_string) if isinstance(response, CacheGet.Hit) else 0
         if counted != service.requests:
             raise Unsound(
@@ -141,54 +114,43 @@ class Bench:
 
 
 class Running:
-    """A service, called from any thread with one user of its own; `failures` are its failed requests by their code."""
+    """A service, called from any thread for its own user; `failures` counts its failed requests by their code."""
 
-    def __init__(self, make: Callable[..., Any], ttl: int) -> None:
+    def __init__(self, make: Any, ttl: int) -> None:
         self.user, self.requests, self.failures = f"user-{uuid4()}", 0, Counter[str]()
         self._lock, self._loop = threading.Lock(), asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        if inspect.iscoroutinefunction(getattr(make, "serve", None)):  # its clients may need a loop when they are made
-            self.service = self._in_loop(_awaitable(make, ttl))
-        else:
-            self.service = make(ttl=ttl)
-        self._serve = self.service.serve
+
+        async def made() -> Any:
+            return make(ttl=ttl)
+
+        is_async = inspect.iscoroutinefunction(
+            getattr(make, "serve", None)
+        )  # its clients may need a loop from the start
+        self.service = self._in_loop(made()) if is_async else make(ttl=ttl)
 
     def request(self) -> str:
         """Serve one request. Return the code of its failure, or an empty text."""
-        code = self._failure()
+        try:
+            response = self.service.serve(self.user)
+            response = self._in_loop(response) if inspect.iscoroutine(response) else response
+            code = response.error_code.name if is_error(response) else "nothing returned" if response is None else ""
+        except Exception as error:
+            code = error_code(error.__cause__ or error)
         with self._lock:
             self.requests += 1
             if code:
                 self.failures[code] += 1
         return code
 
-    def requests_at_once(self, threads: int = THREADS) -> None:
-        """Serve a request in each of these threads. Raises `Unsound` if one takes too long."""
-        in_time(self.request, threads)
-
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-
-    def _failure(self) -> str:
-        try:
-            response = self._serve(self.user)
-            if inspect.iscoroutine(response):
-                response = self._in_loop(response)
-        except Exception as error:
-            return error_code(error.__cause__ or error)
-        if response is None:
-            return "nothing returned"
-        return str(response.error_code.name) if is_error(response) else ""
 
     def _in_loop(self, awaitable: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(awaitable, self._loop).result()
 
 
-async def _awaitable(make: Callable[..., Any], ttl: int) -> Any:
-    return make(ttl=ttl)
-
-
-def in_time(call: Callable[[], Any], threads: int) -> list[Any]:
+def in_time(call: Callable[[], Any], threads: int = THREADS) -> list[Any]:
     """Call from these threads at the same moment; return what the calls returned or raised, if all end in time."""
     barrier, results = threading.Barrier(threads), list[Any]()
 
@@ -229,22 +191,38 @@ def captured_output() -> Iterator[tuple[StringIO, StringIO]]:
         root.removeHandler(handler)
 
 
-# The drills: each raises `Unsound` with what it saw.
+Drill = Callable[[Bench], None]
+DRILLS: list[tuple[Drill, str, str]] = []
 
 
+def drill(wanted: str, hint: str) -> Callable[[Drill], Drill]:
+    """Add a drill, which raises `Unsound` with what it saw."""
+
+    def add(function: Drill) -> Drill:
+        DRILLS.append((function, wanted, hint))
+        return function
+
+    return add
+
+
+@drill(
+    f"{THREADS} first requests at once read the secret once",
+    "Requests that come together should wait for the one that reads.",
+)
 def start(bench: Bench) -> None:
-    before = bench.reads()
+    before = reads_seen(bench.cloud)
     service = bench.service(ttl=300)
-    with bench.fault(delay=OVERLAP):
-        service.requests_at_once()
-    reads = bench.reads() - before
+    with aws_fault(bench.cloud, delay=OVERLAP):
+        in_time(service.request)
+    reads = reads_seen(bench.cloud) - before
     bench.check(service)
     if reads == 0:
-        raise Unsound("the sandbox counted 0 reads", "Each drill makes a new service: make what reads in `__init__`.")
+        raise Unsound("the sandbox counted no read", "Each drill makes a new service: read in `serve` or `__init__`.")
     if reads > 1:
         raise Unsound(f"the sandbox counted {reads} reads")
 
 
+@drill("nothing it prints or logs holds the token", "Print and log that it was read, never the value.")
 def log(bench: Bench) -> None:
     tokens = [current_token(bench.secret_name)]
     with captured_output() as (printed, logged):
@@ -253,15 +231,15 @@ def log(bench: Bench) -> None:
         tokens.append(rotate(bench.cloud, bench.secret_name))
         service.request()
         shown = repr(service.service)
-    for text, seen, hint in (
-        (printed.getvalue(), "it prints the token", "Print that it was read, never the value."),
-        (logged.getvalue(), "the token is in its log", ""),
-        (shown, "its repr shows the token", "A dataclass shows every field: keep the token out of its repr."),
-    ):
+    for seen, text in (("it prints", printed.getvalue()), ("it logs", logged.getvalue()), ("its repr shows", shown)):
         if any(token in text for token in tokens):
-            raise Unsound(seen, hint)
+            raise Unsound(f"{seen} the token")
 
 
+@drill(
+    f"while Secrets Manager hangs or fails, {THREADS} requests end within {DEADLINE:g} s, with the old token if any",
+    "Secrets Manager has denied nothing: keep the old token, and use it until a read succeeds or is denied.",
+)
 def outage(bench: Bench) -> None:
     """Let Secrets Manager hang, then fail: for a service that has no token yet, and for two whose tokens are stale."""
     in_a_hang, in_an_error = bench.service(ttl=TTL), bench.service(ttl=TTL)
@@ -269,23 +247,27 @@ def outage(bench: Bench) -> None:
         service.request()
         bench.check(service)
     stale = time.monotonic() + TTL + 0.1
-    with bench.fault(delay=HANG):
+    with aws_fault(bench.cloud, delay=HANG):
         (new,) = in_time(lambda: bench.service(ttl=TTL), 1)  # it may read when it is made, and fail
         if isinstance(new, Running):
-            new.requests_at_once()
+            in_time(new.request)
         time.sleep(max(0.0, stale - time.monotonic()))
-        in_a_hang.requests_at_once()
-    with bench.fault(error="InternalServiceError"):
-        in_an_error.requests_at_once()
+        in_time(in_a_hang.request)
+    with aws_fault(bench.cloud, error="InternalServiceError"):
+        in_time(in_an_error.request)
     for service in (in_a_hang, in_an_error):
         if service.failures:
-            codes = ", ".join(service.failures)
-            raise Unsound(f"with a stale token {service.failures.total()} of {THREADS} requests failed: {codes}")
+            failed, codes = service.failures.total(), ", ".join(service.failures)
+            raise Unsound(f"with a stale token {failed} of {THREADS} requests failed: {codes}")
         bench.check(service)
 
 
+@drill(
+    f"while the token is replaced {ROTATIONS} times, no request fails",
+    "A client keeps the token it was made with: when Momento refuses it, make a new one and repeat the call.",
+)
 def rotation(bench: Bench) -> None:
-    before, clients = bench.reads(), bench.cloud.clients_seen()
+    before, clients = reads_seen(bench.cloud), bench.cloud.clients_seen()
     service, rotations, over = bench.service(ttl=300), 0, threading.Event()
     succeeded = [-1] * THREADS  # for each thread, the rotations before its last request that succeeded
 
@@ -311,7 +293,7 @@ def rotation(bench: Bench) -> None:
     for worker in workers:
         worker.join(STALLED)
     bench.check(service)
-    if bench.reads() - before - rotations > service.requests / 2:
+    if reads_seen(bench.cloud) - before - rotations > service.requests / 2:
         raise Unsound("it reads the secret for each request", "Keep the token until it expires, or Momento refuses it.")
     if bench.cloud.clients_seen() - clients > service.requests / 2:
         raise Unsound("it makes a client for each request", "Share one client, and replace it when the token is new.")
@@ -329,41 +311,19 @@ def _wait_for_all(service: Running, succeeded: list[int], rotations: int) -> Non
         time.sleep(0.01)
 
 
+@drill(
+    "when it may not read the secret any more, it stops",
+    "An old token is right while Secrets Manager can't be reached, and wrong once it denies the read.",
+)
 def denial(bench: Bench) -> None:
     service = bench.service(ttl=TTL)
     service.request()
     bench.check(service)
-    with bench.fault(error="AccessDeniedException"):
+    with aws_fault(bench.cloud, error="AccessDeniedException"):
         end = time.monotonic() + PATIENCE
         while not service.request():
             if time.monotonic() > end:
                 raise Unsound(f"it went on for {PATIENCE:g} s, with a token that is stale after {TTL} s")
             time.sleep(0.1)
-        for _ in range(3):
-            if not service.request():
-                raise Unsound("it stopped, and then went on", "A denial holds until a read succeeds: drop the token.")
-
-
-DRILLS: list[tuple[Callable[[Bench], None], str, str]] = [
-    (
-        start,
-        f"{THREADS} first requests at once read the secret once",
-        "Requests that come together should wait for the one that reads.",
-    ),
-    (log, "nothing it prints or logs holds the token", "Log that it was read, never the value."),
-    (
-        outage,
-        f"while Secrets Manager hangs or fails, {THREADS} requests end within {DEADLINE:g} s, with the old token if any",
-        "Secrets Manager has denied nothing: keep the old token, and use it until a read succeeds or is denied.",
-    ),
-    (
-        rotation,
-        f"while the token is replaced {ROTATIONS} times, no request fails",
-        "A client keeps the token it was made with: when Momento refuses it, make a new one and repeat the call.",
-    ),
-    (
-        denial,
-        "when it may not read the secret any more, it stops",
-        "An old token is right while Secrets Manager can't be reached, and wrong once it denies the read.",
-    ),
-]
+        if not all(service.request() for _ in range(3)):
+            raise Unsound("it stopped, and then went on", "A denial holds until a read succeeds: drop the token.")
