@@ -78,7 +78,7 @@ def test_a_whole_run_leaves_nothing_and_says_what_it_did(accounts, theirs, tmp_p
     planned = int(re.search(r"CALLS = (\d+)", str(CELLS))[1])
     assert sum(arrived.values()) <= planned
     cost = float(report["cost of the calls, at most"].strip("$"))
-    assert cost >= sum(arrived.values()) * API_CALL.amount
+    assert cost >= round(sum(arrived.values()) * API_CALL.amount, 12)  # without the noise of binary fractions
     assert [step["outcome"] for step in report["steps"]] == ["ok"] * len(CELLS)
     assert {r"tutorial/go-live-", "tutorial-go-live-"} == {n[:-12] for n in report["removed"]}
     assert set(report["reads"]) == {"asked each time", "the token source"}
