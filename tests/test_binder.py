@@ -11,12 +11,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
+import address
 import pytest
+import working_copy
 from lab_server import lab_server
 from test_environment import ROOT
-from test_notebooks import LINK
 
 WORKSPACE = json.loads((ROOT / "binder/workspace.json").read_text())
 pytestmark = [
@@ -36,12 +36,8 @@ def project(tmp_path_factory) -> Path:
 
 
 def test_repo2docker_finds_every_part(project):
-    done = subprocess.run(
-        [sys.executable, "-m", "repo2docker", "--no-build", "--debug", "."],
-        cwd=project,
-        capture_output=True,
-        text=True,
-    )
+    command = [sys.executable, "-m", "repo2docker", "--no-build", "--debug", "."]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
     said = done.stdout + done.stderr
     assert "Building conda environment for python=3.12" in said
     assert '--file "binder/environment.yml"' in said
@@ -70,18 +66,12 @@ def test_its_scripts_open_the_arranged_workspace_in_a_new_environment(project, t
         assert server.ask("/lab/api/workspaces/default")["data"] == WORKSPACE["data"]
         news = server.ask("/lab/api/settings/@jupyterlab/apputils-extension:notification")
         assert news["schema"]["properties"]["fetchNews"]["default"] == "false"
-        kernel = server.ask("/api/kernels", name="python3")
-        assert kernel["name"] == "python3"
+        assert server.ask("/api/kernels", name="python3")["name"] == "python3"
+        assert server.ask("/api/contents/work/00_start_here.ipynb")["type"] == "notebook"
 
 
-def test_the_workspace_opens_what_is_there():
-    opened = [value["data"]["path"] for name, value in WORKSPACE["data"].items() if ":note" in name]
-    assert opened and all((ROOT / path).exists() for path in opened)
-
-
-def test_the_launch_link_opens_the_first_notebook():
-    readme = (ROOT / "README.md").read_text()
-    (link,) = [url for _, _, url in LINK.findall(readme) if "mybinder.org/v2" in url]
-    (path,) = parse_qs(urlsplit(link).query)["urlpath"]
-    assert (ROOT / path.removeprefix("lab/tree/")).name == "00_start_here.ipynb"
-    assert (ROOT / path.removeprefix("lab/tree/")).exists()
+def test_the_workspace_and_the_launch_link_open_what_the_working_copy_holds():
+    opened = [value["data"]["path"] for name, value in WORKSPACE["data"].items() if ":work/" in name]
+    link = next(new for _, _, new in address.PLACES if "mybinder" in new)
+    opened.append(link.partition("urlpath=lab/tree/")[2].rstrip(")"))
+    assert len(opened) == 3 and {path.removeprefix("work/") for path in opened} <= working_copy.pages().keys()

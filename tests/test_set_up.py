@@ -46,25 +46,12 @@ def elsewhere(tmp_path) -> dict[str, str]:
     other = tmp_path / "other"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", other], check=True)
     files(tmp_path, **{"path/json.py": "raise SystemExit('the wrong json')", "path/helpers/__init__.py": ""})
-    names = ["VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT", "PIP_TARGET", "PIP_PREFIX", "PYTHONUSERBASE"]
-    more = {
-        "UV_SYSTEM_PYTHON": "1",
-        "UV_PYTHON": "3.99",
-        "UV_OFFLINE": "1",
-        "UV_EXCLUDE_NEWER": "2001-01-01",
-        "PIP_USER": "1",
-    }
     (tmp_path / "t m p").mkdir()
-    return {
-        **os.environ,
-        **dict.fromkeys(names, str(other)),
-        **more,
-        "PYTHONHOME": "/nowhere",
-        "PYTHONPATH": str(tmp_path / "path"),
-        "PYTHONOPTIMIZE": "2",
-        "PYTHONSAFEPATH": "1",
-        "TMPDIR": str(tmp_path / "t m p"),
-    }
+    there = ["VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT", "PIP_TARGET", "PIP_PREFIX", "PYTHONUSERBASE"]
+    uv = {"UV_SYSTEM_PYTHON": "1", "UV_PYTHON": "3.99", "UV_OFFLINE": "1", "UV_EXCLUDE_NEWER": "2001-01-01"}
+    python = {"PYTHONHOME": "/nowhere", "PYTHONPATH": f"{tmp_path}/path", "PYTHONOPTIMIZE": "2", "PYTHONSAFEPATH": "1"}
+    more = {"PIP_USER": "1", "TMPDIR": f"{tmp_path}/t m p"}
+    return {**os.environ, **dict.fromkeys(there, str(other)), **uv, **python, **more}
 
 
 @pytest.mark.slow
