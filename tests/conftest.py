@@ -3,8 +3,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import boto3
 import pytest
-from live_accounts import accounts, between, shared_accounts  # noqa: F401  (fixtures)
+from live_accounts import accounts, between, proxy  # noqa: F401  (fixtures)
 from names import SECRET_NAME
 
 from helpers import cloud as cloud_module
@@ -19,55 +20,57 @@ def environment() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
-
-
-@pytest.fixture
-def cloud(environment, request, monkeypatch) -> Iterator[Cloud]:
-    """A sandbox that is as good as new, with the secret of the notebooks in it.
-
-    Its process is shared by the tests of a worker; a test marked `own_sandbox` gets one of its own.
-    """
-    if not request.node.get_closest_marker("own_sandbox"):
-        monkeypatch.setattr(cloud_module, "Sandbox", as_good_as_new)
-    connected = connect()
-    monkeypatch.setattr(cloud_module, "Sandbox", Sandbox)
-    connected.ensure_secret(SECRET_NAME)
-    yield connected
-    connected.close()
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """A sandbox that is as good as new, seen from outside a `Cloud`."""
-    yield as_good_as_new("--aws-engine", "moto")
+    boto3.DEFAULT_SESSION = None
 
 
 class SharedSandbox(Sandbox):
-    """A sandbox that outlives the tests that use it: each starts as if it were new."""
+    """A sandbox that all tests of a worker use, as it takes a second and more to start. It ends with the worker."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        super().wait_until_ready()
-
-    def wait_until_ready(self) -> SharedSandbox:
+    def wait_until_ready(self) -> Sandbox:
         return self
 
     def close(self) -> None:
-        """It ends with the worker."""
-
-    def start_over(self) -> None:
-        self.api_key = self.ask("start_over")
+        pass
 
 
-_shared: SharedSandbox | None = None
+_shared: dict[str, SharedSandbox] = {}
 
 
-def as_good_as_new(*arguments: str) -> Sandbox:
-    global _shared
-    if arguments != ("--aws-engine", "moto"):
-        return Sandbox(*arguments)
-    if _shared is None or not _shared.alive:
-        _shared = SharedSandbox()
+def shared_sandbox(*arguments: str) -> Sandbox:
+    """Return what `Sandbox()` would for these arguments: with moto it is as new, MiniStack keeps its secrets and users."""
+    engine = "ministack" if "ministack" in arguments else "moto"
+    if engine in _shared and _shared[engine].alive:
+        _shared[engine].ask("clear_faults")
+        if engine == "moto":
+            _shared[engine].api_key = _shared[engine].ask("start_over")
     else:
-        _shared.start_over()
-    return _shared
+        _shared[engine] = SharedSandbox("--aws-engine", engine)
+        Sandbox.wait_until_ready(_shared[engine])
+    return _shared[engine]
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    """A sandbox that is as good as new, seen from outside a `Cloud`."""
+    return shared_sandbox()
+
+
+def _connected(engine: str) -> Iterator[Cloud]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cloud_module, "Sandbox", shared_sandbox)
+        cloud = connect(engine)
+    cloud.ensure_secret(SECRET_NAME)
+    yield cloud
+    cloud.close()
+
+
+@pytest.fixture
+def cloud(environment) -> Iterator[Cloud]:
+    """A kernel's connection to a sandbox that is as good as new, with the secret of the notebooks in it."""
+    yield from _connected("moto")
+
+
+@pytest.fixture
+def iam_cloud(environment) -> Iterator[Cloud]:
+    """The same with MiniStack, which decides by IAM policies."""
+    yield from _connected("ministack")

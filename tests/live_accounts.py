@@ -13,18 +13,9 @@ from helpers import cloud as cloud_module
 from sandbox.processes import Sandbox
 
 
-@pytest.fixture(scope="session")
-def shared_accounts() -> Iterator[Sandbox]:
-    sandbox = Sandbox().wait_until_ready()
-    yield sandbox
-    sandbox.close()
-
-
 @pytest.fixture
-def accounts(shared_accounts, monkeypatch) -> Iterator[Sandbox]:
-    """Live mode, with a sandbox in the place of both clouds: empty, and with a key of the test's own."""
-    sandbox = shared_accounts
-    sandbox.api_key = sandbox.ask("issue")
+def accounts(sandbox, monkeypatch) -> Iterator[Sandbox]:
+    """Live mode, with a sandbox in the place of both clouds."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     settings = {
@@ -46,29 +37,21 @@ def accounts(shared_accounts, monkeypatch) -> Iterator[Sandbox]:
     yield sandbox
     if cloud_module._current:
         cloud_module._current.close()
-    boto3.DEFAULT_SESSION = None
-    sandbox.ask("clear_faults")
-    _empty(sandbox)
+
+
+@pytest.fixture(scope="session")
+def proxy() -> Between:
+    return Between()
 
 
 @pytest.fixture
-def between(accounts, monkeypatch) -> Iterator[Between]:
+def between(proxy, accounts, monkeypatch) -> Between:
     """The same, with Secrets Manager behind a proxy whose `rules` a test sets."""
-    proxy = Between(accounts.aws)
+    proxy.begin(accounts.aws, accounts.aws_access_key)
     monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", proxy.url)
-    yield proxy
-    proxy.close()
-
-
-def _empty(sandbox: Sandbox) -> None:
-    session = boto3.Session(sandbox.aws_access_key, sandbox.aws_access_key)
-    for region in ("us-west-2", "eu-west-1"):
-        client = session.client("secretsmanager", region, endpoint_url=sandbox.aws)
-        for page in client.get_paginator("list_secrets").paginate(IncludePlannedDeletion=True):
-            for secret in page["SecretList"]:
-                client.delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
+    return proxy
 
 
 def calls_since(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
-    """Calls that arrived at a sandbox between two answers to "seen"."""
+    """Return the calls that arrived at a sandbox between two responses to "seen"."""
     return {name: count - before.get(name, 0) for name, count in after.items() if count > before.get(name, 0)}
