@@ -1,16 +1,13 @@
-"""`make bench`: the ways of notebook 03 side by side, as a table and as build/bench.json.
+"""`make bench`: measure the ways of notebook 03, services while Secrets Manager hangs or rotates, and JupyterLab's memory.
 
-Beside them stands the memory of what Binder runs: JupyterLab alone, and with the kernel and sandbox of a notebook.
-
-The ways are taken from notebook 03 itself, from its cells tagged `ways`, so that what is measured is what is read.
-Times on a shared machine vary from run to run; compare the ratios. Nothing here asserts a time.
+The ways are the cells of notebook 03 that are tagged `ways`, so that what is measured is what is read. The result is a
+table and build/bench.json. Times on a shared machine vary from run to run: compare the ratios.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -18,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +35,7 @@ from helpers.cloud import Cloud, connect
 from helpers.display import Table
 from helpers.ledger import is_error
 from helpers.timing import THREADS, Read, at_once, latencies, percentile
-from momento_token import Event, SharedClient, TokenSource, TokenUnavailable
-from momento_token.testing import FakeSecretsManager, error_of
+from momento_token import Event, SharedClient, TokenSource
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "notebooks"))
@@ -48,6 +44,7 @@ from momento_client import MomentoClient  # noqa: E402
 SECRET_NAME = "tutorial/momento-api-key"  # as in the notebooks
 HEAVIEST = ROOT / "notebooks" / "06_lock_it_down.ipynb"  # it loads MiniStack
 NOTEBOOK = ROOT / "notebooks" / "03_cache_it_on_the_client.ipynb"
+TARGET = ROOT / "build" / "bench.json"
 ROUNDS = 5  # the ways take turns, so that a busy moment of the machine hits all of them
 SLOW = 1e-3  # seconds
 
@@ -89,7 +86,7 @@ def call_rows(cloud: Cloud, ways: Sequence[Way]) -> list[dict[str, Any]]:
 
 
 def expiry_rows(ways: Sequence[Way]) -> list[dict[str, Any]]:
-    """Reads by four threads, for 2.5 s with a TTL of 1 s, that took longer than a millisecond."""
+    """Count reads by four threads, for 2.5 s with a TTL of 1 s, that took longer than a millisecond."""
     return [
         row(
             way.name,
@@ -103,7 +100,7 @@ def expiry_rows(ways: Sequence[Way]) -> list[dict[str, Any]]:
 
 
 def memory_rows() -> list[dict[str, Any]]:
-    """Megabytes of JupyterLab and all its child processes, shared pages counted once (PSS; USS where there is none)."""
+    """Measure JupyterLab and its child processes in megabytes, shared pages counted once (PSS; USS where there is none)."""
     with tempfile.TemporaryDirectory() as runtime:
         environment = {**os.environ, "JUPYTER_RUNTIME_DIR": runtime}
         command, log = [sys.executable, "-m", "jupyter", "lab"], Path(runtime) / "log"
@@ -134,65 +131,8 @@ def _megabytes(pid: int) -> float:
     return round(sum(getattr(part, "pss", part.uss) for part in parts) / 1e6, 1)
 
 
-def package_rows() -> list[dict[str, Any]]:
-    """What momento_token does when Secrets Manager fails: each has a bound that it has to keep."""
-    return [
-        row("momento_token", "calls_in_60_s_throttled", *most_calls_when_throttled()),
-        row("momento_token", "exit_while_a_read_hangs", exit_while_a_read_hangs(), "s"),
-    ]
-
-
-def _same(client: Any) -> Any:
-    return client
-
-
 def _ignore(event: Event) -> None:
-    """In the place of a log."""
-
-
-def most_calls_when_throttled(sources: int = 1_000, seconds: int = 60) -> tuple[float, str]:
-    """Of a fleet of sources that are all called ten times a second: the reads of the one that makes most, and the mean."""
-    now, fleet = [0.0], []
-
-    def clock() -> float:
-        return now[0]
-
-    for _ in range(sources):
-        service = FakeSecretsManager()
-        service.error = error_of("ThrottlingException")
-        source = TokenSource("s", partial(_same, service), clock=clock, report=_ignore)
-        source._start = lambda work: work()
-        fleet.append((service, source))
-    while now[0] < seconds:
-        for _, source in fleet:
-            with suppress(TokenUnavailable):
-                source.get()
-        now[0] += 0.1
-    calls = [service.calls for service, _ in fleet]
-    return max(calls), f"calls at most, {sum(calls) / sources:.1f} in the mean"
-
-
-EXIT = """
-import time
-from momento_token import TokenSource, TokenUnavailable
-class Hanging:
-    def get_secret_value(self, *, SecretId, VersionStage):
-        time.sleep(60)
-try:
-    TokenSource("s", Hanging).get(timeout=0.1)
-except TokenUnavailable:
-    print("the end", flush=True)
-"""
-
-
-def exit_while_a_read_hangs() -> float:
-    """Seconds from the last line of a program to the end of its process."""
-    with subprocess.Popen([sys.executable, "-c", EXIT], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        started = time.perf_counter()
-        process.wait(120)
-        return round(time.perf_counter() - started, 3)
+    """Take the place of a log."""
 
 
 # 32 threads of a service, by two libraries and by the two sizes of what a reader takes home
@@ -202,7 +142,7 @@ Call = Callable[[Callable[[CacheClient], Any]], Any]
 
 
 def services(cloud: Cloud, ttl: float) -> dict[str, Call]:
-    """Functions that call Momento with a token that is cached for `ttl` seconds, each as its users write it."""
+    """Return functions that call Momento with a token that is cached for `ttl` seconds, each as its users write it."""
     configuration = Configurations.Laptop.v1().with_middlewares(cloud.ledger.middlewares)
     sm = boto3.client("secretsmanager", config=QUICK)
 
@@ -228,7 +168,7 @@ def services(cloud: Cloud, ttl: float) -> dict[str, Call]:
 
 
 def hang_rows(cloud: Cloud) -> list[dict[str, Any]]:
-    """32 threads call when the copy has expired, and Secrets Manager hangs: their waits, and how many failed."""
+    """Measure 32 calls at the same time, when the copy has expired and Secrets Manager hangs: waits and failures."""
     rows = []
     for name, call in services(cloud, ttl=1).items():
         call(lambda client: client.get("tutorial", "key"))
@@ -254,7 +194,7 @@ def hang_rows(cloud: Cloud) -> list[dict[str, Any]]:
 
 
 def rotation_rows(cloud: Cloud) -> list[dict[str, Any]]:
-    """Ten rotations under 32 threads, the old token revoked at once: how many of 3,200 operations failed."""
+    """Count which of 3,200 operations by 32 threads fail in ten rotations that revoke the old token immediately."""
     rows = []
     for name, pause in (
         ("momento_token", 0.0),
@@ -281,39 +221,24 @@ def rotation_rows(cloud: Cloud) -> list[dict[str, Any]]:
     return rows
 
 
-def with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each row with its ratio to the best, which is the lowest, of its metric; None where the best is 0 and it isn't."""
-    best = {metric: min(r["value"] for r in rows if r["metric"] == metric) for metric in {r["metric"] for r in rows}}
-
-    def ratio(one: dict[str, Any]) -> float | None:
-        lowest = best[one["metric"]]
-        if one["value"] == lowest:
-            return 1.0
-        return round(one["value"] / lowest, 2) if lowest else None
-
-    return [{**one, "ratio_to_best": ratio(one)} for one in rows]
-
-
 def main() -> None:
     cloud = connect()
     cloud.ensure_secret(SECRET_NAME)
     ways = ways_of_the_notebook(cloud)
-    rows = with_ratios(
-        hit_rows(ways)
-        + call_rows(cloud, ways)
-        + expiry_rows(ways)
-        + package_rows()
-        + hang_rows(cloud)
-        + rotation_rows(cloud)
-        + memory_rows()
-    )
+    rows = [
+        *hit_rows(ways),
+        *call_rows(cloud, ways),
+        *expiry_rows(ways),
+        *hang_rows(cloud),
+        *rotation_rows(cloud),
+        *memory_rows(),
+    ]
     cloud.close()
-    target = ROOT / "build" / "bench.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    TARGET.parent.mkdir(exist_ok=True)
+    TARGET.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     order = sorted(rows, key=lambda one: (one["metric"], one["value"]))
     print(Table(tuple(rows[0]), [tuple(str(cell) for cell in one.values()) for one in order]).as_columns())
-    print(f"Written to {target.relative_to(ROOT)}.")
+    print(f"Written to {TARGET}.")
 
 
 if __name__ == "__main__":
