@@ -88,7 +88,7 @@ class Reader:
     def __init__(self, secret_name):
         self.token = Token(sm.get_secret_value(SecretId=secret_name)["SecretString"])
         if self.token.startswith("{"):
-            log.debug("no token: %s", self.token.reveal())
+            log.debug("no token: %s", str(self.token))
             raise ValueError("no token")
 
 
@@ -97,7 +97,7 @@ class Reader:
     def __init__(self, secret_name):
         self.token = Token(sm.get_secret_value(SecretId=secret_name)["SecretString"])
         if self.token.startswith("{"):
-            raise ValueError(self.token.reveal())
+            raise ValueError(str(self.token))
 
 
 # %% Read the secret in a function of its own
