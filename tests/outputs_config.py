@@ -3,6 +3,18 @@
 import os
 import tempfile
 
+from nbconvert.preprocessors import Preprocessor
+
+
+class DropEmptyOutputs(Preprocessor):
+    """A progress bar leaves an output without data behind."""
+
+    def preprocess_cell(self, cell, resources, index):
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("data", True)]
+        return cell, resources
+
+
 # What is stored is the view of a learner who begins.
 os.environ["TUTORIAL_PROGRESS"] = tempfile.mkdtemp() + "/progress.jsonl"
 
@@ -10,6 +22,7 @@ c = get_config()  # noqa: F821  (given by nbconvert)
 
 c.NotebookExporter.preprocessors = [
     "nbconvert.preprocessors.ExecutePreprocessor",
+    DropEmptyOutputs,
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
 ]
 c.ExecutePreprocessor.timeout = 120
