@@ -71,17 +71,10 @@ def check_workers(cloud: Cloud, secret_name: str, folder: str, service: Callable
         problem = "" if all(map(all, before.values())) else "Requests fail before the rotation already."
     except (SandboxError, httpx.HTTPError) as error:
         problem = str(error)
-    yield (
-        problem,
-        problem,
-        "Call `service`, and what it returns, in a cell of its own to see why; `serve(user)` returns what `increment` does.",
-    )
+    yield problem, problem, "Call `service` and what it returns in a cell: `serve(user)` returns what `increment` does."
     stale = sum(not any(succeeded) for succeeded in after.values())
-    yield (
-        stale,
-        f"After the rotation {stale} of {WORKERS} workers still use the revoked token.",
-        "POST /rotated is one request, so one worker gets it. What tells each worker, without a message?",
-    )
+    hint = "POST /rotated is one request, so one worker gets it. What tells each worker, without a message?"
+    yield stale, f"After the rotation {stale} of {WORKERS} workers still use the revoked token.", hint
     seen, failed = f"All {WORKERS} workers use the new token.", not all(map(all, after.values()))
     yield failed, f"{seen} But requests failed first.", "Repeat a refused request with the new token."
     each = reads >= sum(map(len, after.values()))
@@ -97,17 +90,19 @@ def _gunicorn(cloud: Cloud, secret_name: str, folder: str, service: Callable[...
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made:
         code = FILE.format(source=dedent(inspect.getsource(service)), name=service.__name__)
         Path(made, "visits_wsgi_mended.py").write_text(code, encoding="utf-8")
-        command = ("gunicorn", "-b", "127.0.0.1:0", "--workers", str(WORKERS), "--no-control-socket", "--preload")
+        command = (
+            f"gunicorn -b 127.0.0.1:0 --workers {WORKERS} --no-control-socket --preload visits_wsgi_mended:application"
+        )
         environment = {"SECRET_NAME": secret_name, "CACHE_NAME": "tutorial", "PROMETHEUS_MULTIPROC_DIR": made}
-        arguments = ("--pythonpath", made, "visits_wsgi_mended:application")
-        with Server(cloud, *command, *arguments, folder=Path(folder).resolve(), **environment) as server:
+        with Server(
+            cloud, *command.split(), "--pythonpath", made, folder=Path(folder).resolve(), **environment
+        ) as server:
             yield server.address
 
 
 def _served_by_all(address: str) -> Served:
     """Send requests until each worker has served some."""
-    served: Served = defaultdict(list)
-    end = time.perf_counter() + PATIENCE
+    served, end = defaultdict[int, list[bool]](list), time.perf_counter() + PATIENCE
     alone = httpx.Limits(max_keepalive_connections=0)
     with httpx.Client(limits=alone, timeout=PATIENCE, trust_env=False) as http, ThreadPoolExecutor(CLIENTS) as pool:
 
@@ -132,5 +127,4 @@ def check_choices(outcomes: Sequence[Outcome], choices: Mapping[str, str]) -> Ch
         wrong = f"{platform}: {way!r} is no row of the table." if way else f"{platform}: no answer yet."
         yield way not in measured, wrong, f"The rows are: {', '.join(measured)}."
         yield not is_right(measured[way]), f"{platform}: with {way} {seen}.", hint
-    longest = f"{measured[EXTENSION].longest:g} s"
-    return f"No request fails; each night has a new token; {longest} with an old one are fewer than the hour of its overlap."
+    return "No request fails. Each night begins with a new token. Minutes with an old one are shorter than its overlap."
