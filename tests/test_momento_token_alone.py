@@ -1,4 +1,4 @@
-"""The folder `momento_token`, alone in an empty project: installed, copied under another name, typed, and tested there."""
+"""What a reader takes home, alone in an empty project: momento_token installed and copied, and momento_client.py."""
 
 from __future__ import annotations
 
@@ -9,17 +9,24 @@ import sys
 from pathlib import Path
 
 import pytest
+from names import SECRET_NAME
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "momento_token"
 BIN = Path(sys.executable).parent
 PYRIGHT = ROOT / ".venv" / "pyright" / "node_modules" / ".bin" / "pyright"
 LOCKS = ["-c", ROOT / "requirements.txt", "-c", ROOT / "tests" / "requirements.txt"]
-
-USE = """
+NOT_IN_GIT = shutil.ignore_patterns("__pycache__", ".*", "build", "dist")
+NOTHING_ELSE = """
 import sys
-from {package} import SharedClient, TokenSource
-from {package}.testing import FakeSecretsManager
+unwanted = "helpers", "sandbox", "moto", "IPython", "opentelemetry"
+print([name for name in sys.modules if name.split(".")[0] in unwanted])
+"""
+USE = f"""
+from {{package}} import SharedClient, TokenSource
+from {{package}}.testing import FakeSecretsManager
 
 class Client:
     def __init__(self, token: str) -> None:
@@ -32,19 +39,31 @@ class Client:
 secrets = FakeSecretsManager()
 clients = SharedClient(TokenSource("any-name", lambda: secrets), Client)
 token: str = clients.call(lambda client: client.token)
-print(token == secrets.value, sorted(
-    name for name in sys.modules if name.split(".")[0] in ("helpers", "sandbox", "moto", "IPython", "opentelemetry")))
-"""
+print(token == secrets.value)
+{NOTHING_ELSE}"""
+USE_THE_SMALL_FILE = f"""
+import dataclasses, os
+from datetime import timedelta
+from momento import CacheClient, Configurations, CredentialProvider
+from momento_client import MomentoClient
+
+def new_client(token):  # the sandbox is no public endpoint
+    provider = CredentialProvider.from_api_key_v2(token, os.environ["MOMENTO_ENDPOINT"])
+    host, port = os.environ["MOMENTO_AT"].split(":")
+    provider = dataclasses.replace(
+        provider, control_endpoint=host, cache_endpoint=host, token_endpoint=host, port=int(port))
+    return CacheClient(Configurations.Laptop.v1(), provider, timedelta(minutes=1))
+
+momento = MomentoClient("{SECRET_NAME}", new_client)
+print(momento.call(lambda client: client.set("tutorial", "key", "value")))
+print(momento.call(lambda client: client.get("tutorial", "key")).value_string)
+{NOTHING_ELSE}"""
 
 
-def run(folder: Path, *command: object) -> str:
+def run(folder: Path, *command: object, **environment: str) -> str:
+    clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(
-        list(map(str, command)),
-        cwd=folder,
-        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
-        capture_output=True,
-        text=True,
-        timeout=300,
+        list(map(str, command)), cwd=folder, env=clean | environment, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -52,73 +71,49 @@ def run(folder: Path, *command: object) -> str:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
-    """A folder with the copied one in it, as git has it, and an environment with what that needs."""
+    """A folder with a copy of momento_token, and an environment with what the files need."""
     folder = tmp_path_factory.mktemp("project")
-    leftovers = shutil.ignore_patterns("__pycache__", ".*", "build", "dist")
-    shutil.copytree(PACKAGE, folder / "copied" / "vault", ignore=leftovers)
-    shutil.copytree(PACKAGE, folder / "momento_token", ignore=leftovers)
+    shutil.copytree(PACKAGE, folder / "momento_token", ignore=NOT_IN_GIT)
     run(folder, sys.executable, "-m", "venv", "--without-pip", "venv")
-    packages = [folder / "momento_token", "pytest", "hypothesis", *LOCKS]
-    run(
-        folder,
-        BIN / "uv",
-        "pip",
-        "install",
-        "-q",
-        "--python",
-        folder / "venv/bin/python",
-        *packages,
-    )
+    packages = [folder / "momento_token", "aws-secretsmanager-caching", "pytest", "hypothesis", *LOCKS]
+    run(folder, BIN / "uv", "pip", "install", "-q", "--python", folder / "venv/bin/python", *packages)
     return folder
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_it_is_installed_with_its_types_and_without_its_tests(project):
+@pytest.fixture
+def python(project) -> Path:
+    return project / "venv/bin/python"
+
+
+def test_it_is_installed_with_its_types_and_without_its_tests(project, python, tmp_path):
     (site,) = (project / "venv" / "lib").glob("python*/site-packages")
     installed = {path.name for path in (site / "momento_token").iterdir()} - {"__pycache__"}
     assert installed == {path.name for path in PACKAGE.glob("*.py")} | {"py.typed"}
-    elsewhere = project / "elsewhere"
-    elsewhere.mkdir()
-    (elsewhere / "use.py").write_text(USE.format(package="momento_token"))
-    python = project / "venv/bin/python"
-    assert run(elsewhere, python, "use.py") == "True []\n"
-    said = run(elsewhere, BIN / "mypy", "--strict", "--python-executable", python, "use.py")
-    assert "Success" in said
+    (tmp_path / "use.py").write_text(USE.format(package="momento_token"))
+    assert run(tmp_path, python, "use.py") == "True\n[]\n"
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_it_is_copied_under_another_name(project):
-    copied = project / "copied"
-    shutil.rmtree(copied / "vault" / "tests")
-    (copied / "vault" / "topics.py").unlink()
-    (copied / "use.py").write_text(USE.format(package="vault"))
-    assert run(copied, project / "venv/bin/python", "use.py") == "True []\n"
-    run(
-        copied,
-        BIN / "mypy",
-        "--strict",
-        "--python-executable",
-        project / "venv/bin/python",
-        "vault",
-    )
+def test_it_is_copied_under_another_name_and_typed_strictly(python, tmp_path):
+    shutil.copytree(PACKAGE, tmp_path / "vault", ignore=NOT_IN_GIT)
+    shutil.rmtree(tmp_path / "vault" / "tests")
+    (tmp_path / "vault" / "topics.py").unlink()
+    (tmp_path / "use.py").write_text(USE.format(package="vault"))
+    assert run(tmp_path, python, "use.py") == "True\n[]\n"
+    assert "Success" in run(tmp_path, BIN / "mypy", "--strict", "--python-executable", python, "use.py", "vault")
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_its_tests_pass_there(project):
-    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
-    said = run(project / "momento_token", project / "venv/bin/python", *command)
-    assert " passed" in said and "failed" not in said and "skipped" not in said
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_type_checkers_and_deptry_find_nothing(project):
-    folder, python = project / "momento_token", project / "venv/bin/python"
-    assert "Success" in run(folder, BIN / "mypy", "--python-executable", python, ".")
+def test_its_tests_need_nothing_else_and_checkers_find_nothing(project, python):
+    """`make test` runs these tests at their own place."""
+    folder = project / "momento_token"
+    run(folder, python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--collect-only", "tests")
     run(folder, BIN / "deptry", ".")
     if not PYRIGHT.exists():
         pytest.skip("there is no pyright: npm could not install it")
     assert "0 errors, 0 warnings" in run(folder, PYRIGHT, "--pythonpath", python, ".")
+
+
+def test_the_small_file_runs_with_three_packages(cloud, python, tmp_path):
+    shutil.copy(ROOT / "notebooks" / "momento_client.py", tmp_path)
+    (tmp_path / "app.py").write_text(USE_THE_SMALL_FILE)
+    address = {"MOMENTO_ENDPOINT": cloud.momento_endpoint, "MOMENTO_AT": cloud.momento_address}
+    assert run(tmp_path, python, "app.py", **address).splitlines() == ["CacheSet.Success()", "value", "[]"]
