@@ -85,7 +85,11 @@ class Moto:
         if service is None:
             return Refused("UnknownOperationException", "The sandbox has Secrets Manager and STS only.").response(request)
         url = f"http://{request.headers['host']}{request.path}"
-        status, headers, body = service.dispatch(self._request(request.method, url, request.headers, request.body))
+        try:
+            status, headers, body = service.dispatch(self._request(request.method, url, request.headers, request.body))
+        except NotImplementedError:
+            what = f"The sandbox doesn't respond to {request.operation}: try this call live."
+            return Refused("UnknownOperationException", what).response(request)
         if request.operation == "UpdateSecretVersionStage":
             _follow_the_label()
         return Response(int(status), headers, body.encode() if isinstance(body, str) else body)
