@@ -95,25 +95,6 @@ def calls_when_cold(cloud: Cloud, way: Way, threads: int) -> int:
     return page.count()
 
 
-def reads_across_expiry(way: Way, ttl: int, seconds: float, pause: float = 0.002) -> list[float]:
-    """Time all reads by a few threads, from a warm start, for this long; it should include an expiry."""
-    read = way.make(ttl)
-    read()
-    end = time.perf_counter() + seconds
-
-    def read_on(_) -> list[float]:
-        taken = []
-        while time.perf_counter() < end:
-            started = time.perf_counter()
-            read()
-            taken.append(time.perf_counter() - started)
-            time.sleep(pause)  # else the readers wait for one another, not for the cache
-        return taken
-
-    with ThreadPoolExecutor(READERS) as pool:
-        return [latency for taken in pool.map(read_on, range(READERS)) for latency in taken]
-
-
 def waited_at_expiry(cloud: Cloud, ways: Iterable[Way], ttl: int) -> dict[str, int]:
     """Count the readers that waited for the network when the copy expired, by way. All ways run side by side.
 

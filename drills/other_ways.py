@@ -28,11 +28,10 @@ from . import aws_fault, reads_seen
 from .rotation_drill import ROTATIONS, current_token, rotate
 
 FLEET = 200  # processes
-HOUR = 3600
 NEVER = float("inf")
 # Seconds after a rotation at which each way is tried: each half minute for as long as most ways need, then each five
 # minutes for longer than a copy of AWS's library may live, which is an hour.
-MOMENTS = (0, *range(30, 361, 30), *range(600, HOUR + 301, 300))
+MOMENTS = (0, *range(30, 361, 30), *range(600, 3901, 300))
 # The default of the Secrets Store CSI driver's --rotation-poll-interval. AWS's provider for it calls DescribeSecret at each
 # poll, and GetSecretValue if the version has changed (secrets_manager_provider.go, `isCurrent`).
 POLL = 120

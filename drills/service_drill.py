@@ -28,9 +28,8 @@ from sandbox.processes import Server
 from . import reads_seen
 from .rotation_drill import ROTATIONS, rotate
 
-CLIENTS = 8  # threads, each with its own connections
-REQUESTS = 24  # at least, between two rotations
-PATIENCE = 30.0  # seconds in which each process should have responded
+# Threads, each with its own connections; requests between two rotations, at least; seconds for each process to respond.
+CLIENTS, REQUESTS, PATIENCE = 8, 24, 30.0
 
 
 class Request(NamedTuple):
