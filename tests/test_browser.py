@@ -57,11 +57,13 @@ pytestmark = [
 def lab(tmp_path_factory) -> Iterator[str]:
     """The address of a JupyterLab on a copy of the project, opened as `make lab` opens it."""
     folder, home = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("home")
-    for part in ("notebooks", "drills", "exercises", "helpers", "sandbox", "binder"):
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    # As the working copy is named; with the stored outputs, which are looked at here.
+    parts = {"notebooks": "work", **{part: part for part in ("drills", "exercises", "helpers", "sandbox", "binder")}}
+    for part, place in parts.items():
+        shutil.copytree(ROOT / part, folder / place, ignore=shutil.ignore_patterns("__pycache__"))
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     panels = new_notebook(cells=list(map(new_code_cell, PANELS)), metadata={"kernelspec": kernel})
-    nbformat.write(panels, folder / "notebooks" / "panels.ipynb")
+    nbformat.write(panels, folder / "work" / "panels.ipynb")
     environment = {
         **os.environ,
         "JUPYTER_CONFIG_DIR": str(home),
@@ -113,12 +115,12 @@ class Page:
 
         Its tabs are restored then, and the address won't come to the front once more, as it does a little later.
         """
-        self.tab.goto(f"{workspace}/tree/notebooks/{name}.ipynb")
+        self.tab.goto(f"{workspace}/tree/work/{name}.ipynb")
         self.tab.wait_for_selector(".jp-FileBrowser:not(.jp-mod-restoring)", state="attached")
         self.wait_for(name)
 
     def open(self, name: str) -> None:
-        self.command("docmanager:open", path=f"notebooks/{name}.ipynb")
+        self.command("docmanager:open", path=f"work/{name}.ipynb")
         self.wait_for(name)
 
     def close_notebooks(self) -> None:
@@ -142,7 +144,7 @@ class Page:
                     const current = window.jupyterapp?.shell.currentWidget;
                     return current?.context?.path === path && {condition};
                 }}""",
-                arg=f"notebooks/{name}.ipynb",
+                arg=f"work/{name}.ipynb",
             )
         except TimeoutError as late:
             raise AssertionError(f"{name}: {condition}: {self.tab.evaluate(STATE)}") from late
@@ -299,7 +301,7 @@ def look_at(page: Page, name: str) -> None:
         page.go_to(-1)
         page.tab.locator(f".jp-Notebook a[href*='{NEXT[name]}']").last.click()
         page.tab.wait_for_function(
-            "name => jupyterapp.shell.currentWidget?.context?.path === `notebooks/${name}.ipynb`",
+            "name => jupyterapp.shell.currentWidget?.context?.path === `work/${name}.ipynb`",
             arg=NEXT[name],
         )
 
