@@ -1,4 +1,4 @@
-"""The local AWS that decides by policies: what notebook 06 builds on, and what it must not do to this machine."""
+"""The local AWS that decides by policies: what the notebook about permissions builds on, and who may use it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distributions, version
-from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import boto3
 import psutil
 import pytest
+import urllib3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from environment_file import pins
@@ -23,42 +26,32 @@ from helpers.cloud import CloudError, connect
 from sandbox.ministack import FOLDER, LOCK
 
 NO_RETRY = Config(retries={"total_max_attempts": 1})
-
-
-@pytest.fixture(scope="module")
-def cloud_with_iam():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PERSIST_STATE", "1")  # a learner's own setting for a MiniStack of theirs
-        connected = connect(aws_engine="ministack")
-        connected.ensure_secret(SECRET_NAME)
-        yield connected
-        connected.close()
+UNKNOWN, DENIED = "UnrecognizedClientException", "AccessDeniedException"
 
 
 @pytest.fixture
-def iam(cloud_with_iam, monkeypatch):
-    monkeypatch.setenv("AWS_ENDPOINT_URL", cloud_with_iam._sandbox.aws)
-    monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", cloud_with_iam._sandbox.aws)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, cloud_with_iam._sandbox.aws_access_key)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
-    boto3.DEFAULT_SESSION = None
+def iam(iam_cloud):
     return boto3.client("iam")
 
 
-def identity(iam, name: str, resource: str | None = None) -> boto3.Session:
+def statement(resource: str) -> str:
+    allow = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+
+
+def user(iam, resource: str | None = None) -> tuple[str, boto3.Session]:
+    """Create a user with an access key, who may read `resource`."""
+    name = f"user-{uuid4().hex}"
     iam.create_user(UserName=name)
     if resource:
-        allow = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": resource}
-        document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
-        iam.put_user_policy(UserName=name, PolicyName="test", PolicyDocument=document)
+        iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=statement(resource))
     key = iam.create_access_key(UserName=name)["AccessKey"]
-    return boto3.Session(key["AccessKeyId"], key["SecretAccessKey"])
+    return name, boto3.Session(key["AccessKeyId"], key["SecretAccessKey"])
 
 
 def code_of(session: boto3.Session) -> str:
     try:
-        session.client("secretsmanager").get_secret_value(SecretId=SECRET_NAME)
+        session.client("secretsmanager", config=NO_RETRY).get_secret_value(SecretId=SECRET_NAME)
         return "allowed"
     except ClientError as error:
         return error.response["Error"]["Code"]
@@ -66,46 +59,115 @@ def code_of(session: boto3.Session) -> str:
 
 def test_policies_decide(iam):
     arn = boto3.client("secretsmanager").describe_secret(SecretId=SECRET_NAME)["ARN"]
-    assert code_of(identity(iam, "nobody")) == "AccessDeniedException"
-    assert code_of(identity(iam, "six", arn[:-6] + "??????")) == "allowed"
-    assert code_of(identity(iam, "five", arn[:-6] + "?????")) == "AccessDeniedException"
+    wanted = {None: DENIED, arn: "allowed", arn[:-6] + "??????": "allowed", arn[:-6] + "?????": DENIED}
+    assert {resource: code_of(user(iam, resource)[1]) for resource in wanted} == wanted
 
 
-def test_signatures_are_verified(iam):
-    credentials = identity(iam, "somebody", "*").get_credentials()
-    assert code_of(boto3.Session(credentials.access_key, "wrong")) == "InvalidSignatureException"
-    assert code_of(boto3.Session("AKIAIOSFODNN7EXAMPLE", "x")) == "UnrecognizedClientException"
+def test_a_user_s_signature_is_verified_and_a_key_stops_working_when_it_is_deleted(iam):
+    name, session = user(iam, "*")
+    key = session.get_credentials().access_key
+    assert code_of(boto3.Session(key, "wrong")) == "InvalidSignatureException"
+    assert code_of(session) == "allowed"
+    iam.delete_access_key(UserName=name, AccessKeyId=key)
+    assert code_of(session) == UNKNOWN
 
 
-def test_it_listens_on_the_loopback_and_nowhere_else(cloud_with_iam):
-    child = psutil.Process(cloud_with_iam._sandbox.pid)
-    listening = [c.laddr for c in child.net_connections() if c.status == psutil.CONN_LISTEN]
-    assert len(listening) == 2
-    assert {address.ip.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
+def test_an_assumed_role_reads_until_its_policy_is_deleted(iam):
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    document, name = json.dumps({"Version": "2012-10-17", "Statement": [trust]}), f"role-{uuid4().hex}"
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=statement("*"))
+    key = boto3.client("sts").assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
+    session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], key["SessionToken"])
+    assert code_of(session) == "allowed"
+    iam.delete_role_policy(RoleName=name, PolicyName="p")
+    assert code_of(session) == DENIED
+    iam.delete_role(RoleName=name)
+    assert code_of(session) != "allowed"
 
 
-def test_faults_and_counts_are_the_same_as_with_moto(iam, cloud_with_iam):
+@contextmanager
+def nothing_counted(cloud):
+    before = cloud.calls_seen()
+    yield
+    assert cloud.calls_seen() == before
+
+
+@pytest.mark.parametrize("key", ["test", "000000000000", "sandbox", "AKIAIOSFODNN7EXAMPLE", "of another sandbox"])
+def test_a_key_that_was_not_made_here_is_denied_and_not_counted(iam_cloud, sandbox, key):
+    key = sandbox.aws_access_key if key == "of another sandbox" else key
+    with nothing_counted(iam_cloud):
+        assert code_of(boto3.Session(key, key)) == UNKNOWN
+        with pytest.raises(ClientError, match="is invalid"):
+            boto3.Session(key, key).client("iam", config=NO_RETRY).create_user(UserName="x")
+
+
+JSON = {"content-type": "application/x-amz-json-1.1", "x-amz-target": "secretsmanager.GetSecretValue"}
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+READ = json.dumps({"SecretId": SECRET_NAME})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "body"),
+    [
+        ("POST", "/", JSON, READ),
+        ("POST", "/", {**JSON, "authorization": "AWS4-HMAC-SHA256 Credential=test/x"}, READ),
+        (
+            "POST",
+            "/",
+            {"origin": "https://example.com", "content-type": "text/plain"},
+            READ,
+        ),  # a web page's simple POST
+        (
+            "POST",
+            "/",
+            {"origin": "https://example.com", **FORM},
+            "Action=CreateAccessKey&UserName=x&Version=2010-05-08",
+        ),
+        ("OPTIONS", "/", {"origin": "https://example.com", "access-control-request-method": "POST"}, ""),
+        ("POST", "/_ministack/reset", {}, ""),
+        ("GET", "/_ministack/health", {}, ""),
+        ("GET", "/_localstack/health", {}, ""),
+        ("GET", "/health", {}, ""),
+    ],
+)
+def test_an_unsigned_request_is_denied_and_not_counted(iam_cloud, method, path, headers, body):
+    with nothing_counted(iam_cloud):
+        response = urllib3.request(method, iam_cloud._sandbox.aws + path, headers=headers, body=body, retries=False)
+    assert response.status == 400 and b"security token included in the request is invalid" in response.data
+    assert "access-control-allow-origin" not in response.headers
+
+
+def test_a_presigned_url_is_denied_and_not_counted(iam_cloud):
+    sts = boto3.Session("test", "test").client("sts")
+    url = sts.generate_presigned_url("get_caller_identity")
+    with nothing_counted(iam_cloud):
+        assert urllib3.request("GET", url, retries=False).status == 400
+        assert "X-Amz-Credential=test" in urlsplit(url).query
+
+
+def test_it_listens_on_the_loopback_and_nowhere_else(iam_cloud):
+    child = psutil.Process(iam_cloud._sandbox.pid)
+    listening = [c.laddr.ip for c in child.net_connections() if c.status == psutil.CONN_LISTEN]
+    assert [address.removeprefix("::ffff:") for address in listening] == ["127.0.0.1"] * 2
+
+
+def test_faults_and_counts_are_the_same_as_with_moto(iam_cloud):
     client = boto3.client("secretsmanager", config=NO_RETRY)
-    before = cloud_with_iam.calls_seen().get("aws.GetRandomPassword", 0)
-    cloud_with_iam.add_fault("aws", "GetRandomPassword", error="ThrottlingException", message="Rate exceeded", times=1)
-    with pytest.raises(ClientError) as caught:
+    before = iam_cloud.calls_seen().get("aws.GetRandomPassword", 0)
+    iam_cloud.add_fault("aws", "GetRandomPassword", error="ThrottlingException", times=1)
+    with pytest.raises(ClientError, match="ThrottlingException"):
         client.get_random_password()
-    assert caught.value.response["Error"] == {
-        "Code": "ThrottlingException",
-        "Message": "Rate exceeded",
-    }
     assert client.get_random_password()["RandomPassword"]
-    assert cloud_with_iam.calls_seen()["aws.GetRandomPassword"] == before + 2
+    assert iam_cloud.calls_seen()["aws.GetRandomPassword"] == before + 2
 
 
-def test_the_exercise_leaves_nothing_behind(cloud_with_iam, iam):
-    before = [user["UserName"] for user in iam.list_users()["Users"]]
-    check_policy(cloud_with_iam, "{}", SECRET_NAME)
-    check_policy(cloud_with_iam, json.dumps({"Version": "2012-10-17", "Statement": []}), SECRET_NAME)
-    check_policy(cloud_with_iam, "no JSON", SECRET_NAME)
-    assert [user["UserName"] for user in iam.list_users()["Users"]] == before
-    names = [one["Name"] for one in boto3.client("secretsmanager").list_secrets()["SecretList"]]
-    assert names == [SECRET_NAME]
+def test_the_exercise_leaves_nothing_behind(iam_cloud, iam):
+    sm = boto3.client("secretsmanager")
+    before = [iam.list_users()["Users"], [one["Name"] for one in sm.list_secrets()["SecretList"]]]
+    for answer in ("{}", json.dumps({"Version": "2012-10-17", "Statement": []}), "no JSON"):
+        check_policy(iam_cloud, answer, SECRET_NAME)
+    assert [iam.list_users()["Users"], [one["Name"] for one in sm.list_secrets()["SecretList"]]] == before
 
 
 def test_it_is_refused_live(monkeypatch):
@@ -119,26 +181,24 @@ def test_without_it_a_sentence_says_what_to_install(tmp_path, interrupted):
     if interrupted:  # what it needs is missing
         shutil.copytree(FOLDER / "ministack", tmp_path / "ministack" / "ministack")
     code = (
-        f"import sys; sys.prefix = {str(tmp_path)!r}; "
-        "sys.argv[1:] = ['--aws-engine', 'ministack']; "
+        f"import sys; sys.prefix = {str(tmp_path)!r}; sys.argv[1:] = ['--aws-engine', 'ministack']; "
         "from sandbox.__main__ import main; main()"
     )
     ended = subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    assert ended.returncode and "MiniStack, which plays IAM, is not installed" in ended.stderr
+    assert ended.returncode and "MiniStack, which emulates IAM, is not installed" in ended.stderr
     assert f"-m pip install --upgrade --no-deps --require-hashes --target {tmp_path}" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
 ITS_OWN = """
 import sys
-import sandbox.__main__
-from sandbox.faults import Faults
-from sandbox.ministack import FOLDER, MiniStackServer
-MiniStackServer(Faults(), "key")
-import botocore, yaml
-strangers = {"boto3", "moto"} & set(sys.modules)
-assert not strangers, strangers
-assert all(module.__file__.startswith(str(FOLDER)) for module in (botocore, yaml)), botocore
+from sandbox.commands import StandIns
+from sandbox.ministack import FOLDER
+StandIns("key", "ministack")
+import botocore
+learners = {"boto3", "moto"} & set(sys.modules)
+assert not learners, learners
+assert botocore.__file__.startswith(str(FOLDER)), botocore
 """
 
 
@@ -146,12 +206,8 @@ def test_it_runs_on_the_botocore_that_it_pins_and_the_learner_on_another():
     done = subprocess.run([sys.executable, "-c", ITS_OWN], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (pinned,) = [Requirement(pin) for pin in pins(LOCK.read_text()) if pin.startswith("botocore==")]
-    assert f"botocore{pinned.specifier}" in (metadata(FOLDER, "ministack").get_all("Requires-Dist"))
+    (its,) = distributions(name="ministack", path=[str(FOLDER)])
+    assert f"botocore{pinned.specifier}" in its.metadata.get_all("Requires-Dist")
     assert not str(boto3.__file__).startswith(str(FOLDER))
     with pytest.raises(PackageNotFoundError):
         version("ministack")
-
-
-def metadata(folder: Path, name: str):
-    (found,) = distributions(name=name, path=[str(folder)])
-    return found.metadata
