@@ -1,13 +1,11 @@
-"""What a learner has done: a line in a file of the learner's for each check that was run, and a table made of them."""
+"""What a learner has done: a line in a file of the working copy for each check, and a table made of them."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from helpers.display import Note, Table
@@ -35,104 +33,51 @@ EXERCISES = {
     "ours": ("11 Go live", "find what is ours"),
     "service": ("12 Mend a service", "five faults"),
 }
-# Files from before the notebooks had these numbers name an exercise by the number of then.
-FORMER = {
-    "00": "ledger",
-    "01": "mail",
-    "01b": "stored",
-    "02": "policy",
-    "02b": "proof",
-    "03": "one-read",
-    "04": "one-call",
-    "04b": "which-row",
-    "05": "three-clients",
-    "05b": "topics",
-    "06": "ttl",
-    "07": "revoked",
-    "07b": "roll-back",
-    "08": "bounded-wait",
-    "08b": "denial",
-    "09": "ours",
-    "10": "service",
-}
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """One check: of which exercise (a name in `EXERCISES`), was it solved, when, and when its kernel began (both in seconds since 1970)."""
-
-    exercise: str
-    solved: bool
-    at: float
-    kernel: float
+def progress_file() -> Path | None:
+    """Return TUTORIAL_PROGRESS, or the file of the working copy around the kernel's folder; None outside of one."""
+    if named := os.environ.get("TUTORIAL_PROGRESS"):
+        return Path(named)
+    copies = [folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / ".working_copy.json").is_file()]
+    return copies[0] / ".progress.jsonl" if copies else None
 
 
-def progress_file() -> Path:
-    """The learner's file: TUTORIAL_PROGRESS, or one in Jupyter's data folder of this user."""
-    from jupyter_core.paths import jupyter_data_dir
-
-    default = Path(jupyter_data_dir()) / "momento-secrets-tutorial" / "progress.jsonl"
-    return Path(os.environ.get("TUTORIAL_PROGRESS") or default)
-
-
-def note_attempt(exercise: str, solved: bool) -> None:
-    """Add a line to the file. Where that can't be written, nothing is noted and nobody is disturbed."""
-    import psutil
-
-    attempt = Attempt(exercise, solved, time.time(), psutil.Process().create_time())
+def note(**line: object) -> bool:
+    """Add a line to the record, and return whether there is one that can be written."""
     with suppress(OSError):
-        progress_file().parent.mkdir(parents=True, exist_ok=True)
-        with progress_file().open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(attempt)) + "\n")
+        if file := progress_file():
+            with file.open("a", encoding="utf-8") as opened:
+                opened.write(json.dumps({**line, "at": time.time()}) + "\n")
+            return True
+    return False
 
 
 def raise_hand(up: bool = True) -> Note:
     """Tell the teacher of a class on a hub that you need help, or with `up=False` that you no longer do."""
-    if "JUPYTERHUB_USER" not in os.environ:
+    if "JUPYTERHUB_USER" not in os.environ or not note(hand=up):
         return Note("No teacher sees a hand here.", "It is for a class on a hub: ask the person beside you.")
-    try:
-        with progress_file().open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"hand": up, "at": time.time()}) + "\n")
-    except OSError as error:
-        return Note("Your hand did not move.", f"{error.strerror}: call out.", mood="bad")
-    if up:
-        return Note("Your hand is up.", "The teacher sees it. To take it down: `raise_hand(False)`.")
-    return Note("Your hand is down.", "`raise_hand()` raises it.", mood="good")
+    return Note("Your hand is up.", "To take it down: `raise_hand(False)`.") if up else Note("Your hand is down.")
 
 
 def show_progress() -> Table:
-    """Which exercises are solved, how long their notebooks were at work until the last check, and which is next."""
-    attempts = list(_attempts())
+    """Show which exercises are solved, how often they were checked, and which is next."""
+    checks: dict[str, list[bool]] = {name: [] for name in EXERCISES}
+    file = progress_file()
+    for line in file.read_text(encoding="utf-8").splitlines() if file and file.exists() else []:
+        with suppress(ValueError, KeyError, TypeError):  # a line that was cut off, or is a raised hand
+            said = json.loads(line)
+            checks[said["exercise"]].append(said["solved"])
     rows = []
     for name, (notebook, task) in EXERCISES.items():
-        mine = [attempt for attempt in attempts if attempt.exercise == name]
-        solved = any(attempt.solved for attempt in mine)
-        sign = "✓ solved" if solved else "not yet" if mine else ""
-        rows.append((notebook, task, sign, *_effort(mine)))
-    open_ones = [f"{notebook}: {task}" for notebook, task, sign, *_ in rows if "✓" not in sign]
-    said = f"{len(rows) - len(open_ones)} of {len(rows)} exercises solved."
-    following = f" Next: {open_ones[0]}" if open_ones else " That is all of them."
-    return Table(("Notebook", "Exercise", "", "Checks", "Minutes"), rows, said + following)
+        state = "✓ solved" if any(checks[name]) else "not yet" if checks[name] else ""
+        rows.append((notebook, task, state, str(len(checks[name]) or "–")))
+    left = [f" Next: {notebook}: {task}" for notebook, task, state, _ in rows if "✓" not in state]
+    solved = f"{len(rows) - len(left)} of {len(rows)} exercises solved."
+    return Table(("Notebook", "Exercise", "", "Checks"), rows, solved + (left[0] if left else ""))
 
 
-def forget_progress() -> Note:
-    """Begin anew: remove the learner's file."""
-    progress_file().unlink(missing_ok=True)
-    return Note("Forgotten.", "All exercises are open again; your notebooks stay as they are.")
-
-
-def _effort(attempts: list[Attempt]) -> tuple[str, str]:
-    """How many checks, and the minutes from the start of each kernel to the last check in it."""
-    if not attempts:
-        return "–", "–"
-    last = {attempt.kernel: attempt.at for attempt in attempts}
-    return str(len(attempts)), f"{sum(at - kernel for kernel, at in last.items()) // 60:.0f}"
-
-
-def _attempts() -> Iterator[Attempt]:
-    """The file's lines; one that was cut off, or that another version wrote, is passed over."""
-    with suppress(OSError):
-        for line in progress_file().read_text(encoding="utf-8").splitlines():
-            with suppress(ValueError, TypeError):
-                attempt = Attempt(**json.loads(line))
-                yield replace(attempt, exercise=FORMER.get(attempt.exercise, attempt.exercise))
+def forget_progress() -> None:
+    """Start over: remove the record. The notebooks stay as they are."""
+    if file := progress_file():
+        file.unlink(missing_ok=True)

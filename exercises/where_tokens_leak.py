@@ -4,136 +4,60 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
 from secrets import token_hex
-from typing import Any, NamedTuple
+from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 from drills.learner_code import Run
 from drills.service_review import captured_output
 from helpers.cloud import Cloud
 
-from .common import (
-    Check,
-    Mistake,
-    current_value,
-    exercise,
-    is_text,
-    misbehaved,
-    run_learner,
-    secrets,
-    unfinished,
-)
+from .common import Check, current_value, exercise, misbehaved, run_learner, secrets
 
 
 @exercise("leaks")
 def check_leaks_nowhere(cloud: Cloud, secret_name: str, reader: Callable[[str], Any]) -> Check:
-    """Does `reader(secret_name).token` give the token, while nothing else shows it, even if the secret holds none?"""
-    yield not callable(reader), "`Reader` can't be called.", "Define it with `class Reader:`."
+    """Does `reader(secret_name).token` give the token while nothing else shows it, even if the secret holds none?"""
     token = current_value(secret_name)
-    good = _try_out(reader, secret_name, token)
-    yield from misbehaved(good.run, "Your reader", "Run `Reader(SECRET_NAME)` in its own cell.")
-    yield from unfinished(good.run.returned, "Your reader")
-    given = run_learner(lambda: good.run.returned.token).returned
-    yield (
-        not is_text(given, token),
-        "`reader.token` is not the text that the secret holds.",
-        "Keep the whole of what `GetSecretValue` returns.",
+    good, places = _try_out(reader, secret_name, token)
+    yield from misbehaved(good, "Your reader", "Run `Reader(SECRET_NAME)` in a cell of its own.")
+    seen = "`reader.token` is not the text that the secret holds."
+    yield good.returned[0] != token, seen, "Keep the whole `SecretString` that `get_secret_value` returns."
+    hint = (
+        "Keep it as a `Token`, whose repr hides it; log and print the secret's name; pass the token on as an argument."
     )
-    yield (
-        token in good.shown,
-        "`repr(reader)` shows the token.",
-        "Leave `__repr__` to Python, or show the secret's name in it.",
-    )
-    yield from _leaks(token, good)
-    yield (
-        token in repr(given),
-        "`repr(reader.token)` shows the token, and so does a crash report of whoever uses it.",
-        "Return a `Token`, which hides itself.",
-    )
-    not_a_token, name = token_hex(30), f"exercise/{uuid4()}"
-    with secrets({name: []}, json.dumps({"apiKey": not_a_token})):
-        bad = _try_out(reader, name, not_a_token)
-    raised = isinstance(bad.run.error, Exception)
-    yield from misbehaved(replace(bad.run, error=None) if raised else bad.run, "Your reader")
-    yield (
-        not raised,
-        "Your reader accepted a secret that holds JSON instead of a token.",
-        "Call `check` on what you read: it raises an error that names the cause.",
-    )
-    yield from _leaks(not_a_token, bad)
-    yield (
-        not_a_token in str(bad.run.error),
-        "The error's message repeats what the secret holds.",
-        "Say what is wrong without repeating the value, as `check` does.",
-    )
-    yield (
-        not_a_token in _crash_report(bad.run),
-        "A crash report that shows local variables shows what the secret holds.",
-        "Read the secret in a function of its own, and let it return a `Token`, which hides itself.",
-    )
+    yield places, f"The token shows in {', '.join(places)}.", hint
+    no_token, name = token_hex(30), f"exercise/{uuid4()}"
+    with secrets({name: []}, json.dumps({"apiKey": no_token})):
+        bad, places = _try_out(reader, name, no_token)
+    seen = "Your reader accepted a secret that holds JSON instead of a token."
+    yield bad.error is None, seen, "Call `check` on what you read: it raises an error that names the cause."
+    hint = "Let `check` word the error, and read the secret in a function of its own that returns a `Token`."
+    yield places, f"If the secret holds no token, what it holds shows in {', '.join(places)}.", hint
     return "Your reader gives the token to its caller and shows it nowhere else."
 
 
-class _Tried(NamedTuple):
-    run: Run
-    shown: str  # by repr and str
-    printed: str
-    logged: str
-    inherited: str  # the environment that a child process gets
+def _use(reader: Callable[[str], Any], secret_name: str) -> tuple[object, str]:
+    made = reader(secret_name)
+    return made.token, repr(made)
 
 
-def _try_out(reader: Callable[[str], Any], secret_name: str, text: str) -> _Tried:
-    """Call the reader, and collect everything that leaves it. What the AWS libraries log is not the reader's."""
-    with _environment_without(text):
-        with captured_output() as (printed, logged):
-            run = run_learner(reader, secret_name)
-            shown = run_learner(lambda: f"{run.returned!r} {run.returned}").returned
-        show_environment = [sys.executable, "-S", "-c", "import os; print(dict(os.environ))"]
-        child = subprocess.run(show_environment, capture_output=True, text=True)
-    return _Tried(run, str(shown), printed.getvalue(), logged.getvalue(), child.stdout)
-
-
-@contextmanager
-def _environment_without(text: str) -> Iterator[None]:
-    """An environment that doesn't hold this text, such as from an attempt before; put back in the end."""
-    before = dict(os.environ)
-    for name, value in before.items():
-        if text in value:
-            del os.environ[name]
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def _leaks(text: str, tried: _Tried) -> Iterator[Mistake]:
-    yield (
-        text in tried.logged,
-        "Your log contains what the secret holds.",
-        "Log that the secret was read, and its name.",
-    )
-    yield (
-        text in tried.printed,
-        "What is printed contains what the secret holds.",
-        "Outputs are saved and copied: print the secret's name, if anything.",
-    )
-    yield (
-        text in tried.inherited,
-        "The environment contains what the secret holds, and every child process inherits it.",
-        "Pass the token on as an argument instead.",
-    )
-
-
-def _crash_report(run: Run) -> str:
-    """The error with all local variables, as crash reporters send it."""
-    if run.error is None:
-        return ""
-    report = traceback.TracebackException.from_exception(run.error, capture_locals=True)
-    return "".join(report.format())
+def _try_out(reader: Callable[[str], Any], secret_name: str, text: str) -> tuple[Run, list[str]]:
+    """Call the reader on a secret that holds this text; also return where the text shows."""
+    with patch.dict(os.environ):
+        for name in [name for name, value in os.environ.items() if text in value]:
+            del os.environ[name]  # from an attempt before
+        with captured_output() as (_, logged):
+            run = run_learner(_use, reader, secret_name)
+        environment = str(dict(os.environ))
+    shown = {"its log": logged.getvalue(), "what is printed": run.printed, "the environment": environment}
+    if run.returned:
+        shown |= {"`repr(reader)`": run.returned[1], "`repr(reader.token)`": repr(run.returned[0])}
+    if run.error:
+        report = traceback.TracebackException.from_exception(run.error, capture_locals=True)
+        shown["the error's message"] = str(run.error)
+        shown["a crash report with local variables"] = "".join(report.format())
+    return run, [place for place, content in shown.items() if text in content]

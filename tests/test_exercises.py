@@ -1,18 +1,15 @@
-"""The checks of the exercises: right answers of several styles pass, wrong ones get a hint that fits, and cheats leave no trace.
+"""The checks of the exercises: right answers of several styles pass, the likely slips get the hint that fits.
 
-The answers are in right_answers/ and wrong_answers/, in the words of the notebooks; what any function can do wrong is here.
-They run without a kernel, with the cells of the exercise as its notebook has them; those to "service" in test_service_review.py.
+The answers are in right_answers/ and wrong_answers/, in the words of the notebooks. They are given without a kernel, with
+the cells of the exercise as its notebook has them; those to "service" in test_service_review.py.
 """
 
 from __future__ import annotations
 
 import ast
 import os
-import sys
-import threading
-import types
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,7 +20,7 @@ from answers import (
     NOTEBOOKS,
     RIGHT_ANSWERS,
     WRONG_ANSWERS,
-    Exercise,
+    code,
     exercises_of,
     right_answers,
     wrong_answers,
@@ -31,51 +28,31 @@ from answers import (
 from names import SECRET_NAME
 
 from drills import learner_code
-from drills.learner_code import secrets_now
 from exercises import go_live, reveal, survive_failures
+from exercises.common import current_value, new_key
 from exercises.learner_record import EXERCISES
 from helpers.cloud import Cloud, connect
 
-CELLS: dict[str, Exercise] = {}
-for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-    CELLS |= exercises_of(nbformat.read(path, as_version=4), path.stem[:2])
-
-# What a learner makes in them, and what a check calls: the thing itself, or what the thing makes.
-FUNCTIONS = {
-    "stored": "read_token",
-    "one-read": "handle",
-    "one-call": "make_reader",
-    "three-clients": "handle",
-    "proof": "is_just_right",
-    "revoked": "make_service",
-    "roll-back": "roll_back",
-    "denial": "may_serve_old_copy",
-    "ours": "find_ours",
-}
-FACTORIES = {"one-call", "revoked"}
-WITH_IAM = {"policy", "proof"}
-
-# What any function can do wrong: the hint that it must get, and the body of the function.
-ANY_FUNCTION = {
-    "tried to end the process": "os._exit(0)",
-    "tried to end the process ": "os.kill(os.getpid(), 9)",
-    "tried to end the process  ": "try: os.abort()\n    except BaseException: return 1",
-    "raised SystemExit": "sys.exit(0)",
-    "raised KeyboardInterrupt": "raise KeyboardInterrupt",
-    "raised BaseException": "raise BaseException('cheat')",
-    "raised RuntimeError": "raise RuntimeError('cheat')",
-    "not come back within 0.5 s": "threading.Event().wait()",
-    "not come back within 0.5 s ": "while True: pass",
-    "not come back within 0.5 s  ": "while True:\n        try: time.sleep(0.01)\n        except BaseException: pass",
-}  # fmt: skip
-
+BOOKS = {path.stem[:2]: nbformat.read(path, as_version=4) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
+CELLS = {name: one for number, book in BOOKS.items() for name, one in exercises_of(book, number).items()}
 SETUP = (Path(__file__).parent / "exercise_setup.py").read_text()
+OTHERS = {*IN_A_KERNEL, "service"}
+WITH_IAM = ["policy", "proof"]
+CORE = [name for name, (notebook, _) in EXERCISES.items() if notebook < "06"]
+PRODUCTION = [name for name in EXERCISES if name not in {*CORE, *WITH_IAM, *OTHERS}]
+
+
+def test_each_exercise_has_wrong_and_right_answers():
+    assert {path.stem for path in WRONG_ANSWERS.glob("*.py")} == set(EXERCISES) == set(CELLS)
+    assert {path.stem for path in RIGHT_ANSWERS.glob("*.py")} == set(EXERCISES) - IN_A_KERNEL
+    for name in set(EXERCISES) - OTHERS:
+        assert len(wrong_answers(name)) >= 3 and len(right_answers(name)) >= 2, name
 
 
 @pytest.fixture(scope="class")
-def connected(request) -> Iterator[Cloud]:
+def cloud(request) -> Iterator[Cloud]:
     before = dict(os.environ)
-    cloud = connect(request.cls.engine)
+    cloud = connect(getattr(request.cls, "engine", "moto"))
     cloud.ensure_secret(SECRET_NAME)
     cloud.ensure_secret("tutorial/database-password")
     yield cloud
@@ -84,203 +61,120 @@ def connected(request) -> Iterator[Cloud]:
     os.environ.update(before)
 
 
-@pytest.fixture
-def ask(connected, name, monkeypatch, tmp_path):
-    """A function that gives an answer to an exercise and returns what its check says."""
-    cloud = connected
-    if name == "denial":  # what the lab raises is the same each time, and takes seconds
-        raised = _once(survive_failures.errors_of_boto3)(cloud)
-        monkeypatch.setattr(survive_failures, "errors_of_boto3", lambda cloud: raised)
-    many = go_live.MANY
-
-    def answer(source: str) -> str:
-        # AWS's pages need more than a hundred secrets; all other answers to "ours" need a few
-        monkeypatch.setattr(go_live, "MANY", many if "ask: many pages" in source else 3)
-        space = {**_space(cloud), "a_module": _a_module(tmp_path)}
-        sys.modules["tools"] = types.SimpleNamespace(**space)  # type: ignore[assignment]
-        if name == "ledger":  # another `cached` than that of 03
-            space["cached"] = space["cached_page"]
-        if name == "mail":
-            space["received"] = f'  "{cloud.issue_api_key()}"\n'
-            space["client"].delete_secret(SecretId="tutorial/exercise", ForceDeleteWithoutRecovery=True)
-        exec(compile(source, f"<answer to {name}>", "exec"), space)
-        before, key = secrets_now(), space["current_token"]()
-        check = ast.parse(CELLS[name].check)
-        said = check.body.pop()
-        exec(compile(check, "check", "exec"), space)
-        note = repr(eval(compile(ast.Expression(said.value), "check", "eval"), space))
-        assert secrets_now() == before, f"{source}\nleft another secret behind"
-        assert cloud.accepts_api_key(key)
-        return note
-
-    return answer
-
-
-@lru_cache(maxsize=1)
-def _space(cloud: Cloud) -> dict:
-    """What the cells before an exercise have defined."""
+@lru_cache
+def space_of(cloud: Cloud, number: str) -> dict:
+    """What the cells before an exercise have defined: of a notebook with this number what costs nothing to run."""
     space = {"cloud": cloud, "__name__": "__main__"}
-    exec(compile(SETUP, "setup", "exec"), space)
+    exec(SETUP, space)
+    for cell in code(BOOKS[number]):
+        for part in ast.parse(cell.source).body:
+            is_constant = isinstance(part, ast.Assign) and not any(isinstance(one, ast.Call) for one in ast.walk(part))
+            if is_constant or isinstance(part, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)):
+                with suppress(Exception):  # it needs what only a run makes
+                    exec(compile(ast.Module([part], []), f"notebook {number}", "exec"), space)
     return space
 
 
-_LAB: list = []
+@lru_cache(maxsize=1)
+def lab(cloud: Cloud, errors_of_boto3=survive_failures.errors_of_boto3) -> list:
+    """What boto3 raises in the lab: the same each time, and it takes seconds."""
+    return errors_of_boto3(cloud)
 
 
-def _once(errors_of_boto3):
-    def raised(cloud):
-        if not _LAB:
-            _LAB.append(errors_of_boto3(cloud))
-        return _LAB[0]
+@pytest.fixture
+def check(cloud, monkeypatch) -> Callable[[str, str], str]:
+    """Give an answer to an exercise, and return what its check says."""
 
-    return raised
+    def check(name: str, answer: str) -> str:
+        space = dict(space_of(cloud, EXERCISES[name][0][:2]))
+        # AWS's pages need more than a hundred secrets; the other answers to "ours" need a few.
+        monkeypatch.setattr(go_live, "MANY", 110 if "needs many pages" in answer else 3)
+        monkeypatch.setattr(survive_failures, "errors_of_boto3", lab)
+        if name == "ledger":
+            with cloud.ledger.page("a hundred reads") as space["cached"]:
+                space["cache"] = space["SecretCache"](client=space["sm"])
+                space["cache"].get_secret_string(SECRET_NAME)
+        if name == "mail":
+            space |= {"EXERCISE_SECRET": "tutorial/exercise", "received": f'  "{cloud.issue_api_key()}"\n'}
+            space["sm"].delete_secret(SecretId="tutorial/exercise", ForceDeleteWithoutRecovery=True)
+        exec(compile(answer, f"<answer to {name}>", "exec"), space)
+        before = current_value(SECRET_NAME)
+        first, _, last = CELLS[name].check.rpartition("\n")
+        exec(first, space)
+        said = repr(eval(last, space))
+        assert current_value(SECRET_NAME) == before, "the check left another token in the secret"
+        return said
 
-
-def _a_module(folder: Path):
-    def make(source: str) -> types.ModuleType:
-        file = folder / "a_service.py"
-        file.write_text(f"import tools\n{source}")
-        module = types.ModuleType("a_service")
-        module.__file__ = str(file)
-        return module
-
-    return make
-
-
-def test_each_exercise_has_cheats_and_right_answers():
-    assert {path.stem for path in WRONG_ANSWERS.glob("*.py")} == set(EXERCISES) == set(CELLS)
-    assert {path.stem for path in RIGHT_ANSWERS.glob("*.py")} == set(EXERCISES) - IN_A_KERNEL
-    for name in set(EXERCISES) - IN_A_KERNEL:
-        assert len({answer for _, answer in wrong_answers(name)}) >= 3, name
-        assert len({answer for _, answer in right_answers(name)}) >= 2, name
-
-
-def functions(test):
-    """Of exercises whose answer is a function."""
-    test.functions = True
-    return test
+    return check
 
 
-def pytest_generate_tests(metafunc) -> None:
-    if "name" in metafunc.fixturenames:
-        names = metafunc.cls.names
-        if hasattr(metafunc.function, "functions"):
-            names = [name for name in names if name in FUNCTIONS]
-        metafunc.parametrize("name", names)
+def of_each(names):
+    """The blank, the solution and all other answers to these exercises, each with what its check has to say."""
+    cases = []
+    for name in names:
+        right = [("the solution", CELLS[name].solution), *right_answers(name)]
+        cases += [pytest.param(name, "Solved.", answer, id=f"{name}: {what}") for what, answer in right]
+        wrong = [("Not yet.", CELLS[name].blank), *wrong_answers(name)]
+        cases += [pytest.param(name, hint, answer, id=f"{name}: {hint}") for hint, answer in wrong]
+    return pytest.mark.parametrize(("name", "hint", "answer"), cases)
 
 
-class Checks:
-    def test_right_answers_pass(self, name, ask):
-        for what, answer in [("the solution", CELLS[name].solution), *right_answers(name)]:
-            said = ask(answer)
-            assert "Solved." in said, f"{what}: {said}"
-
-    def test_wrong_answers_get_the_hint_that_fits(self, name, ask):
-        answers = [("Not yet.", CELLS[name].blank), *wrong_answers(name)]
-        asked = [(answer, hint, ask(answer)) for hint, answer in answers]
-        assert not _misjudged(asked)
-
-    @functions
-    @pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.again) for part in (1, 2))])
-    def test_no_function_ends_or_hangs_the_kernel(self, name, ask, monkeypatch, part):
-        function, asked = FUNCTIONS[name], []
-        # A third of them in each `make test`, one to end, one to raise and one to hang; the others by `make again`.
-        place = list(FUNCTIONS).index(name) + part
-        for hint, body in list(ANY_FUNCTION.items())[place % 3 :: 3]:
-            if "within" in hint:
-                monkeypatch.setattr(learner_code, "SECONDS", 0.5)
-            answer = _defined(name, f"def {function}(*_):\n    {body}\n")
-            asked.append((answer, hint, ask(answer)))
-        assert not _misjudged(asked)
-
-    @functions
-    def test_what_has_not_run_is_said(self, name, ask):
-        function = FUNCTIONS[name]
-        asynchronous = ask(_defined(name, f"async def {function}(*_):\n    return 1\n"))
-        assert "coroutine" in asynchronous or "handed on" in asynchronous
-        if name != "ours":  # which may be one
-            assert "generator" in ask(_defined(name, f"def {function}(*_):\n    yield 1\n"))
-        for nothing in ("None", "3", "'a text'", "[]"):
-            assert "is no function" in ask(f"{function} = {nothing}")
-
-    @functions
-    def test_who_prints_the_token_or_deletes_secrets_has_not_solved_it(self, name, ask, capsys):
-        read = "sm.get_secret_value(SecretId=SECRET_NAME)['SecretString']"
-        said = ask(_also(name, f"print({read}, file=random.choice([sys.stdout, sys.stderr]))"))
-        assert "printed a token" in said, said
-        printed = capsys.readouterr()
-        assert "eyJ" not in printed.out + printed.err and "<hidden>" in printed.out + printed.err
-        for how in ("ForceDeleteWithoutRecovery=True", "RecoveryWindowInDays=7"):
-            for whose in ("SECRET_NAME", "OTHER_NAME"):
-                gone = f"with suppress(Exception): sm.delete_secret(SecretId={whose}, {how})"
-                said = ask(_also(name, gone, after=True))
-                # A service may be right until its secret goes: what it holds is its own.
-                assert "Not yet." in said or (name, whose) in [("revoked", "OTHER_NAME")], (
-                    gone,
-                    said,
-                )
-
-
-WITHOUT_IAM = [name for name in EXERCISES if name not in {*WITH_IAM, *IN_A_KERNEL, "service"}]
-CORE = ["00", "01", "02", "03", "04", "05"]
+class Answers:
+    def test_the_check_says_what_fits(self, check, name, hint, answer):
+        said = check(name, answer)
+        assert hint in said and (hint == "Solved." or "Not yet." in said), said
 
 
 @pytest.mark.slow
-class TestChecksOfTheCore(Checks):
-    engine = "moto"
-    names = [name for name in WITHOUT_IAM if EXERCISES[name][0][:2] in CORE]
+@of_each(CORE)
+class TestCore(Answers):
+    pass
 
 
 @pytest.mark.slow
-class TestChecksForProduction(Checks):
-    engine = "moto"
-    names = [name for name in WITHOUT_IAM if EXERCISES[name][0][:2] not in CORE]
+@of_each(PRODUCTION)
+class TestProduction(Answers):
+    pass
 
 
 @pytest.mark.slow
-class TestChecksThatNeedIam(Checks):
+@of_each(WITH_IAM)
+class TestWithIam(Answers):
     engine = "ministack"
-    names = sorted(WITH_IAM)
 
 
-def _misjudged(asked: list[tuple[str, str, str]]) -> str:
-    """Of answers, the hints that they must get and what was said: those for which something else was said."""
-    return "\n".join(
-        f"{answer}should have got {hint!r}, got:\n{said}"
-        for answer, hint, said in asked
-        if "Not yet." not in said or hint.strip() not in said
-    )
+HANDLERS = {
+    "has not come back within 0.5 s": "def handle(user): threading.Event().wait()",
+    "raised SystemExit": "def handle(user): exit()",
+    "raised NameError: name 'clinet' is not defined": "def handle(user): clinet",
+    "raised TypeError: 'NoneType' object is not callable": "handle = None",
+    "raised KeyError: '<hidden>'": "def handle(user): {}[get_token(SECRET_NAME)]",
+    "returned a coroutine: nothing of it has run": "async def handle(user): return 1",
+    "returned a generator: nothing of it has run": "def handle(user): yield 1",
+    "could not go on: ResourceNotFoundException": "SECRET_NAME, handle = 'none', handle_naively",
+}  # fmt: skip
 
 
-def _defined(name: str, function: str) -> str:
-    """The function as it is asked for: what is called, or, where that is to make one, what it makes."""
-    if name not in FACTORIES:
-        return function
-    made = function.replace(f"def {FUNCTIONS[name]}(", "def made(")
-    inner = "".join(f"    {line}\n" for line in made.splitlines())
-    return f"def {FUNCTIONS[name]}():\n{inner}    return made\n"
+@pytest.mark.slow
+class TestAnyFunction:
+    @pytest.mark.parametrize("hint", HANDLERS)
+    def test_what_any_function_can_do_wrong(self, check, hint, monkeypatch):
+        monkeypatch.setattr(learner_code, "SECONDS", 0.5)
+        said = check("one-read", HANDLERS[hint])
+        assert "Not yet." in said and hint in said, said
 
+    def test_what_it_prints_is_shown_without_tokens(self, check, capsys):
+        printing = "def handle(user):\n    print(user[:5], get_token(SECRET_NAME))\n    return handle_naively(user)"
+        check("one-read", printing)
+        assert capsys.readouterr().out.startswith("user- <hidden>\n")
 
-def _also(name: str, what: str, after: bool = False) -> str:
-    """The solution, which also does this whenever its function is called."""
-    function = FUNCTIONS[name]
-    first, last = ("pass", what) if after else (what, "pass")
-    wrapped = f"def wrap(right):\n    def also(*a):\n        {first}\n        done = right(*a)\n        {last}\n        return done\n    return also\n"
-    if name in FACTORIES:
-        return f"{CELLS[name].solution}\n{wrapped}\nof = {function}\n{function} = lambda: wrap(of())\n"
-    return f"{CELLS[name].solution}\n{wrapped}\n{function} = wrap({function})\n"
-
-
-def test_what_was_left_behind_closes_no_door_to_others():
-    """Of a run that was given up its own threads stay shut in; whoever comes after may end processes."""
-    opened = threading.Event()
-    assert learner_code.run(opened.wait, seconds=0.05).hung
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(os.kill, os.getpid(), 0).result() is None
-    opened.set()
-
-
-# Guesses
+    def test_the_core_s_own_answer_survives_a_new_token(self, cloud):
+        """It is what people take home: the old token is revoked while the service runs."""
+        space, first = dict(space_of(cloud, "04")), new_key(cloud, SECRET_NAME)
+        exec(CELLS["three-clients"].solution, space)
+        assert space["handle"]("anna") == 1
+        new_key(cloud, SECRET_NAME, revoke=first)
+        assert space["handle"]("anna") == 2
 
 
 @pytest.mark.parametrize("guess", ["many", -1, None, True, [1]])

@@ -1,4 +1,4 @@
-"""The learner's file: what is noted, what is shown of it, and that nothing in it can disturb."""
+"""The learner's record: where it is, what is noted, what is shown of it."""
 
 from __future__ import annotations
 
@@ -9,27 +9,19 @@ import nbformat
 import pytest
 from test_notebooks import NOTEBOOKS, texts
 
-from exercises import check_ttl, learner_record
-from exercises.learner_record import (
-    EXERCISES,
-    forget_progress,
-    note_attempt,
-    progress_file,
-    raise_hand,
-    show_progress,
-)
+from exercises import check_ttl
+from exercises.learner_record import EXERCISES, forget_progress, note, progress_file, raise_hand, show_progress
 from helpers.pricing import Fleet
 
 
 @pytest.fixture(autouse=True)
 def file(tmp_path, monkeypatch):
-    monkeypatch.setenv("TUTORIAL_PROGRESS", str(tmp_path / "deep" / "progress.jsonl"))
+    monkeypatch.setenv("TUTORIAL_PROGRESS", str(tmp_path / "progress.jsonl"))
     return progress_file()
 
 
 def row(exercise: str) -> tuple:
-    _, task = EXERCISES[exercise]
-    (found,) = [row for row in show_progress().rows if row[1] == task]
+    (found,) = [row for row in show_progress().rows if row[1] == EXERCISES[exercise][1]]
     return found[2:]
 
 
@@ -43,78 +35,46 @@ def test_the_list_is_that_of_the_notebooks():
     assert said == list(EXERCISES.values())
 
 
-def test_a_check_is_noted(file):
+def test_each_check_is_noted_and_solved_stays_solved():
     fleet = Fleet(requests_per_second=1, processes=1, lifetime=86_400, way="a cache with a fixed TTL")
-    check_ttl(None, fleet, most_dollars=5, most_stale=900)
-    assert row("ttl")[:2] == ("not yet", "1")
-    assert check_ttl(900, fleet, most_dollars=5, most_stale=900).mood == "good"
-    assert row("ttl")[:2] == ("✓ solved", "2")
+    for ttl, expected in ((None, ("not yet", "1")), (900, ("✓ solved", "2")), (None, ("✓ solved", "3"))):
+        check_ttl(ttl, fleet, most_dollars=5, most_stale=900)
+        assert row("ttl") == expected
     assert show_progress().caption.startswith(f"1 of {len(EXERCISES)} exercises solved. Next: 00")
 
 
-def test_solved_stays_solved_and_the_end_is_said():
-    for exercise in EXERCISES:
-        note_attempt(exercise, solved=True)
-    note_attempt("one-read", solved=False)
-    assert row("one-read")[0] == "✓ solved"
-    assert show_progress().caption == (f"{len(EXERCISES)} of {len(EXERCISES)} exercises solved. That is all of them.")
-
-
-def test_minutes_are_those_of_each_kernel_until_its_last_check(monkeypatch):
-    import psutil
-
-    for began, at in ((0, 60), (0, 300), (1_000, 1_120)):
-        monkeypatch.setattr(psutil.Process, "create_time", lambda self, began=began: began)
-        monkeypatch.setattr(learner_record.time, "time", lambda at=at: at)
-        note_attempt("one-call", solved=False)
-    assert row("one-call") == ("not yet", "3", "7")
-
-
-def test_it_can_be_forgotten(file):
-    note_attempt("mail", solved=True)
-    assert file.exists()
+def test_it_can_be_forgotten_and_odd_lines_are_passed_over(file):
+    note(exercise="mail", solved=True)
+    with file.open("a") as more:
+        more.write('{"exercise": "stored", "sol\n[]\n{"exercise": "of another version", "solved": true}\n')
+    note(exercise="stored", solved=True)
+    assert row("mail")[0] == row("stored")[0] == "✓ solved"
     forget_progress()
     forget_progress()
     assert not file.exists() and show_progress().caption.startswith("0 of ")
 
 
-def test_lines_that_are_none_are_passed_over(file):
-    note_attempt("mail", solved=True)
-    with file.open("a") as more:
-        more.write('{"exercise": "stored", "sol\n[]\n{"another": "version"}\n')
-    note_attempt("stored", solved=True)
-    assert row("mail")[0] == row("stored")[0] == "✓ solved"
+def test_it_belongs_to_the_working_copy_and_outside_of_one_nothing_is_noted(tmp_path, monkeypatch):
+    monkeypatch.delenv("TUTORIAL_PROGRESS")
+    deeper = tmp_path / "work" / "deeper"
+    deeper.mkdir(parents=True)
+    monkeypatch.chdir(deeper)
+    assert not note(exercise="mail", solved=True) and not [path for path in tmp_path.rglob("*") if path.is_file()]
+    (tmp_path / "work" / ".working_copy.json").touch()
+    assert note(exercise="mail", solved=True)
+    assert progress_file() == tmp_path / "work" / ".progress.jsonl" and row("mail")[0] == "✓ solved"
 
 
-def test_a_file_that_cannot_be_written_disturbs_nobody(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("TUTORIAL_PROGRESS", str(tmp_path / "file" / "progress.jsonl"))
-    note_attempt("mail", solved=True)
+def test_a_record_that_cannot_be_written_disturbs_no_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("TUTORIAL_PROGRESS", str(tmp_path / "no folder" / "progress.jsonl"))
+    assert not note(exercise="mail", solved=True)
     assert show_progress().caption.startswith("0 of ")
 
 
-def test_without_a_setting_it_lies_in_jupyter_s_data_folder(monkeypatch, tmp_path):
-    monkeypatch.delenv("TUTORIAL_PROGRESS")
-    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
-    assert progress_file() == tmp_path / "momento-secrets-tutorial" / "progress.jsonl"
-
-
-def test_a_file_from_before_the_notebooks_had_these_numbers_still_counts(file):
-    file.parent.mkdir(parents=True)
-    line = '{"exercise": "%s", "solved": true, "at": 9, "kernel": 3}\n'
-    file.write_text(line % "02b" + line % "03")
-    assert row("proof")[0] == row("one-read")[0] == "✓ solved"
-    assert row("policy")[0] == ""
-
-
-def test_a_raised_hand_is_a_line_that_is_no_attempt(file, monkeypatch):
+def test_a_raised_hand_is_a_line_that_is_no_check(file, monkeypatch):
     assert "No teacher sees a hand here" in repr(raise_hand())
     monkeypatch.setenv("JUPYTERHUB_USER", "anna")
-    note_attempt("ledger", solved=True)
+    note(exercise="ledger", solved=True)
     assert "Your hand is up" in repr(raise_hand()) and "down" in repr(raise_hand(False))
-    assert [json.loads(line).get("hand") for line in file.read_text().splitlines()] == [
-        None,
-        True,
-        False,
-    ]
-    assert "✓ solved" in row("ledger")
+    assert [json.loads(line).get("hand") for line in file.read_text().splitlines()] == [None, True, False]
+    assert row("ledger") == ("✓ solved", "1")

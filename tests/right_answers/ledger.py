@@ -3,6 +3,3 @@ my_answer = " DescribeSecret\n"
 
 # %% taken from the ledger
 my_answer = cached.calls[0].operation
-
-# %% put together
-my_answer = "".join(["Describe", "Secret"])

@@ -7,26 +7,14 @@ def find_ours():
 
 
 # %% a set, page by page
-# ask: many pages
+# needs many pages
 def find_ours():
     found, more = set(), {}
     while True:
         answer = sm.list_secrets(Filters=[{"Key": "tag-value", "Values": [TAGS[0]["Value"]]}], **more)
         for secret in answer["SecretList"]:
-            tags = {tag["Key"]: tag["Value"] for tag in secret["Tags"]}
-            if tags.get("created-by") == "momento-secrets-tutorial":
+            if {tag["Key"]: tag["Value"] for tag in secret["Tags"]}.get("created-by") == TAGS[0]["Value"]:
                 found.add(secret["Name"])
         if "NextToken" not in answer:
             return found
         more = {"NextToken": answer["NextToken"]}
-
-
-# %% a filter over all
-class Finder:
-    def __call__(self):
-        pages = boto3.client("secretsmanager").get_paginator("list_secrets").paginate(MaxResults=50)
-        secrets = (one for page in pages for one in page["SecretList"])
-        return map(lambda one: one["Name"], filter(lambda one: TAGS[0] in one.get("Tags", ()), secrets))
-
-
-find_ours = Finder()

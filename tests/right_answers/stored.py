@@ -1,9 +1,3 @@
-# %% check first, of what is left without white space
-def read_token(name):
-    check(token := " ".join(retrieve(name).split()))
-    return token
-
-
 # %% an error of its own, with its own words
 class NoToken(TokenError):
     pass
@@ -21,8 +15,7 @@ def read_token(name):
 # %% a class that can be called, with a client of its own
 class Reader:
     def __call__(self, name):
-        answer = boto3.client("secretsmanager").get_secret_value(SecretId=name)
-        token = answer["SecretString"].rstrip("\n")
+        token = boto3.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"].rstrip("\n")
         check(token)
         return token
 

@@ -1,4 +1,4 @@
-# %% a class, on a plain configuration
+# %% a client alone, as most write it
 class Handler:
     def __init__(self):
         self.client = CacheClient(Configurations.Laptop.v1(), cloud.credentials_from(read(sm)), TTL)
@@ -10,22 +10,8 @@ class Handler:
 handle = Handler()
 
 # %% made at the first request
-from functools import lru_cache
-
-one = lru_cache(new_client)
+one = functools.lru_cache(new_client)
 
 
 def handle(user):
     return visit_with(one(), user)
-
-
-# %% by the pattern
-from momento_token import SharedClient, TokenSource
-
-clients = SharedClient(TokenSource(SECRET_NAME), make_cache_client)
-
-
-def handle(user):
-    clients.call(lambda client: client.set(CACHE_NAME, f"{user}/seen", "today"))
-    clients.call(lambda client: client.increment(CACHE_NAME, f"{user}/visits"))
-    return int(clients.call(lambda client: client.get(CACHE_NAME, f"{user}/visits")).value_string)

@@ -1,8 +1,5 @@
-# %% reckoned
-my_ttl = 15 * 60
-
 # %% a float
-my_ttl = 900.0
+my_ttl = 15 * 60.0
 
 # %% within both limits
 my_ttl = 600

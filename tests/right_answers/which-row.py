@@ -1,8 +1,5 @@
-# %% with capitals
-my_choice = "CacheTools"
-
-# %% with white space
-my_choice = " cachetools\n"
+# %% with capitals and white space
+my_choice = " CacheTools\n"
 
 # %% looked up
 my_choice = next(one.name for one in results[3:] if one.calls_of_many == one.cold_calls and one.on_revocation == "seen")
