@@ -10,24 +10,15 @@ import pytest
 from momento import CacheClient, Configurations
 from names import SECRET_NAME
 
-from momento_token import Token, TokenError, check
-
-WRONG = {
-    "a line break": "{}\n",
-    "quotation marks": '"{}"',
-    "JSON": '{{"MOMENTO_API_KEY": "{}"}}',
-    "twice": "{0}{0}",
-    "a letter before it": "x{}",
-    "a space inside": "{0} {0}",
-}
+from momento_token import TokenError, check
 
 
 def pieces(token: str) -> list[str]:
-    """What must not be shown: any part of the token that is long enough to be told from chance."""
+    """Return what must not be shown: any part of the token that is long enough to be told from chance."""
     return [token[start : start + 12] for start in range(0, len(token) - 12, 6)]
 
 
-@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("wrong", ["{}\n", '"{}"', '{{"MOMENTO_API_KEY": "{}"}}', "{0}{0}", "x{}", "{0} {0}"])
 def test_an_error_never_repeats_the_token(cloud, wrong):
     text = wrong.format(cloud.api_key)
     for refuse in (check, cloud.credentials_from):
@@ -40,7 +31,7 @@ def test_an_error_never_repeats_the_token(cloud, wrong):
 
 def test_nothing_shows_it(cloud, caplog, capfd):
     caplog.set_level(logging.DEBUG)
-    for name in ("botocore", "boto3", "urllib3"):  # at DEBUG these do: notebook 06 teaches it
+    for name in ("botocore", "boto3", "urllib3"):  # at DEBUG these do: a notebook teaches it
         logging.getLogger(name).setLevel(logging.INFO)
     token = boto3.client("secretsmanager").get_secret_value(SecretId=SECRET_NAME)["SecretString"]
     revoked = cloud.issue_api_key()
@@ -48,16 +39,10 @@ def test_nothing_shows_it(cloud, caplog, capfd):
     configuration = Configurations.Laptop.v1().with_middlewares(cloud.ledger.middlewares)
     with cloud.ledger.page("a page") as page:
         for key in (token, revoked):
-            credentials = cloud.credentials_from(key)
-            with CacheClient(configuration, credentials, timedelta(minutes=1)) as client:
+            with CacheClient(configuration, cloud.credentials_from(key), timedelta(minutes=1)) as client:
                 print(client.set("tutorial", "key", "value"), client.get("tutorial", "key"))
     print(cloud, cloud._sandbox, cloud.ledger, page, page._repr_html_(), repr(cloud.api_key))
     shown = caplog.text + "".join(capfd.readouterr())
+    assert "UNAUTHENTICATED" in shown or "AUTHENTICATION" in shown  # what is scanned is what was printed
     for key in (token, revoked):
         assert not [piece for piece in pieces(key) if piece in shown]
-
-
-def test_the_scan_would_find_it(cloud):
-    key = cloud.api_key
-    assert [piece for piece in pieces(key) if piece in f"the key is {key[5:40]}"]
-    assert not [piece for piece in pieces(key) if piece in repr(Token(key))]
