@@ -114,11 +114,14 @@ def test_uv_takes_packages_from_where_pip_does(tmp_path, mirror, monkeypatch, ca
     for name, value in settings.items():
         with monkeypatch.context() as here:
             here.setenv(name, value)
+            set_up.network.cache_clear()
             set_up.install_lock(".")
             set_up.uv("pip", "uninstall", "--python", str(set_up.VENV), "tiny-mirrored")
             set_up.pip("install", "-q", "tiny-mirrored")
             set_up.uv("pip", "uninstall", "--python", str(set_up.VENV), "tiny-mirrored")
     assert "Skipping" not in capfd.readouterr().err
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    set_up.network.cache_clear()
     with pytest.raises(SystemExit, match="(?s)no wheel.*mirror or proxy"):
         set_up.install_lock(".")
 

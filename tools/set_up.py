@@ -14,6 +14,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,11 +47,13 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name in KEPT or not name.startswith(INHERITED)}
 
 
+@cache
 def network() -> dict[str, str]:
     """Return pip's NETWORK settings: from its files, its variables, or from those of uv."""
     ours = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     command = [BIN / "python", "-m", "pip", "config", "list"]
-    listed = subprocess.run(command, env=environment() | ours, capture_output=True, text=True, encoding="utf-8").stdout
+    variables = environment() | ours | {"PYTHONUTF8": "1"}
+    listed = subprocess.run(command, env=variables, capture_output=True, text=True, encoding="utf-8").stdout
     lines = [line.partition("=") for line in listed.splitlines()]
     found = {"index-url": os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL", "")}
     for section in ("global.", "install.", ":env:."):  # the later one wins
