@@ -34,7 +34,8 @@ def check_stored_token(cloud: Cloud, name: str, received: str) -> Check:
     yield code, f"Reading the secret {name} failed with {code}.", hint
     yield mistake, mistake, f"Repair the text, then client.put_secret_value(SecretId={name!r}, SecretString=…)."
     seen = "The secret holds a key, and not the one that you were sent."
-    yield stored != received.strip().strip('"'), seen, "Store what is in `received`: the key for this service."
+    hint = "Store what is in `received`: the key for this service. The cell above sends you a new one."
+    yield stored != str(received).strip().strip('"'), seen, hint
     seen = "The token is right. One thing is missing: the secret has no tag."
     hint = f"client.tag_resource(SecretId={name!r}, Tags=[…]) adds one, so that your team can find what it owns."
     yield not client.describe_secret(SecretId=name).get("Tags"), seen, hint
