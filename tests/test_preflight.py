@@ -33,12 +33,6 @@ def test_a_mode_that_does_not_exist_is_named(monkeypatch):
     assert "unset it for the sandbox, or set it to live" in repr(preflight())
 
 
-@pytest.mark.parametrize(("version", "shown"), [((3, 10, 0), "make lab PYTHON="), ((3, 15, 0), "Ready to start")])
-def test_pythons_version(monkeypatch, version, shown):
-    monkeypatch.setattr(module.sys, "version_info", version)
-    assert shown in repr(preflight())
-
-
 def test_ministack_that_is_missing_is_named_with_the_command(monkeypatch, tmp_path):
     monkeypatch.setattr(module.ministack, "FOLDER", tmp_path)
     assert f"-m pip install --upgrade --no-deps --require-hashes --target {tmp_path}" in repr(preflight())

@@ -137,40 +137,33 @@ def test_jupyterlab_opens_the_working_copy_whatever_a_user_has_configured(tmp_pa
     project, home = tmp_path / "Meine Übung", tmp_path / "home"
     for part in ("binder", "notebooks", "tools"):
         shutil.copytree(ROOT / part, project / part, symlinks=True)
-    configured = {
-        "ServerApp": {
-            "root_dir": "/tmp",
-            "preferred_dir": "/tmp",
-            "default_url": "/tree",
-            "password": "x",
-            "base_url": "/x",
-        },
-        "LabApp": {"default_url": "/tree", "collaborative": True, "workspaces_dir": "/tmp"},
+    server_app = {
+        "root_dir": "/tmp",
+        "preferred_dir": "/tmp",
+        "default_url": "/tree",
+        "password": "x",
+        "base_url": "/x",
     }
+    configured = {"ServerApp": server_app, "LabApp": {"default_url": "/tree", "workspaces_dir": "/tmp"}}
     plugin = "@jupyterlab/notebook-extension:tracker"
-    theme = home / ".jupyter/lab/user-settings/@jupyterlab/apputils-extension/themes.jupyterlab-settings"
-    files(
-        home / ".jupyter",
-        **{
-            "jupyter_server_config.json": json.dumps(configured),
-            "jupyter_lab_config.py": "raise SystemExit('a broken configuration')",
-            "labconfig/page_config.json": json.dumps({"disabledExtensions": {plugin: True}}),
-            str(theme): '{"theme": "JupyterLab Dark"}',
-        },
-    )
+    theme = "lab/user-settings/@jupyterlab/apputils-extension/themes.jupyterlab-settings"
+    user = {
+        "jupyter_server_config.json": json.dumps(configured),
+        "jupyter_lab_config.py": "raise SystemExit('a broken configuration')",
+        "labconfig/page_config.json": json.dumps({"disabledExtensions": {plugin: True}}),
+        theme: '{"theme": "JupyterLab Dark"}',
+    }
+    files(home / ".jupyter", **user)
     proxies = {"ALL_PROXY": "socks5://127.0.0.1:1", "HTTP_PROXY": "nonsense"}
     jupyter = {"HOME": str(home), "JUPYTER_PORT": "1", "JUPYTER_PREFER_ENV_PATH": "0", **proxies}
     environment = {name: value for name, value in (elsewhere | jupyter).items() if not name.startswith("PYTHON")}
-    command = [sys.executable, "tools/lab.py"]
-    with lab_server(command, project, environment, tmp_path / "log") as server:
-        page = urlopen(server.address + "/").read().decode()
-        assert urlopen(server.address + "/").url.endswith("/lab/tree/work/00_start_here.ipynb")
-        assert plugin not in page
+    arranged = json.loads((ROOT / "binder/workspace.json").read_text())["data"]
+    with lab_server([sys.executable, "tools/lab.py"], project, environment, tmp_path / "log") as server:
+        with urlopen(server.address + "/") as page:
+            assert page.url.endswith("/lab/tree/work/00_start_here.ipynb")
+            assert plugin not in page.read().decode()
         assert server.ask("/api/contents/work/00_start_here.ipynb")["type"] == "notebook"
-        assert (
-            server.ask("/lab/api/workspaces/default")["data"]
-            == json.loads((ROOT / "binder/workspace.json").read_text())["data"]
-        )
+        assert server.ask("/lab/api/workspaces/default")["data"] == arranged
         assert "Dark" in server.ask("/lab/api/settings/@jupyterlab/apputils-extension:themes")["raw"]
         assert server.ask("/api/kernels", name="python3")["name"] == "python3"
 

@@ -39,10 +39,7 @@ def make_template(place: Place) -> Path:
     ignored = shutil.ignore_patterns("__pycache__")
     for room in walls.ROOMS:  # what is imported is the installed one
         shutil.copytree(ROOT / room, new / room, ignore=ignored)
-    for name, content in working_copy.pages().items():
-        path = new / "work" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    working_copy.update(new / "work")
     for path in new.glob("work/**/*.ipynb"):
         _name_cells(path)
         if not place.solutions.exists():
