@@ -146,7 +146,7 @@ class TestWithIam(Answers):
 HANDLERS = {
     "has not come back within 0.5 s": "def handle(user): threading.Event().wait()",
     "raised SystemExit": "def handle(user): exit()",
-    "raised NameError: name 'clinet' is not defined": "def handle(user): clinet",
+    "raised NameError: name 'my_client' is not defined": "def handle(user): my_client",
     "raised TypeError: 'NoneType' object is not callable": "handle = None",
     "raised KeyError: '<hidden>'": "def handle(user): {}[get_token(SECRET_NAME)]",
     "returned a coroutine: nothing of it has run": "async def handle(user): return 1",
