@@ -7,8 +7,6 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sandbox.distance import DISTANCES
@@ -194,14 +192,6 @@ class Cloud:
         if self._sandbox is None:
             raise CloudError("This works in the sandbox only: unset TUTORIAL_CLOUD and restart the kernel.")
         return self._sandbox.ask(command, **arguments)
-
-    # Gone as soon as no exercise calls them.
-    def accept_api_key(self, api_key: str) -> None:
-        self._ask("accept", api_key=api_key)
-
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        yield
 
     def _repr_html_(self) -> str:
         return self._banner._repr_html_()
