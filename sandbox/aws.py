@@ -83,7 +83,9 @@ class Moto:
     def __call__(self, request: Request) -> Response:
         service = self._services.get(request.signed("service"))
         if service is None:
-            return Refused("UnknownOperationException", "The sandbox has Secrets Manager and STS only.").response(request)
+            return Refused("UnknownOperationException", "The sandbox has Secrets Manager and STS only.").response(
+                request
+            )
         url = f"http://{request.headers['host']}{request.path}"
         try:
             status, headers, body = service.dispatch(self._request(request.method, url, request.headers, request.body))

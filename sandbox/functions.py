@@ -10,10 +10,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
-import queue
 import re
-import subprocess
-import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +18,7 @@ from typing import Any
 
 from . import plain_file
 from .aws import Request, Response, json_response
+from .child import Child, Ended
 
 ACCOUNT = "123456789012"  # moto's
 TIMEOUT = 30.0  # seconds, for one invocation
@@ -41,7 +39,7 @@ class Function:
     policy: dict[str, dict[str, Any]] = field(default_factory=dict)  # by statement id
     log: list[tuple[str, str]] = field(default_factory=list)
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
-    _process: subprocess.Popen[str] | None = None
+    _child: Child | None = None
 
     def invoke(self, event: dict[str, Any]) -> Any:
         """Return what `handler(event, context)` returns. Raises `FunctionError`."""
@@ -56,57 +54,24 @@ class Function:
 
     def end(self) -> None:
         """End the process, as Lambda does with an environment that failed. The next invocation starts another."""
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        if self._child:
+            self._child.kill()
+            self._child = None
 
     def _call(self, event: dict[str, Any]) -> Any:
-        process = self._process
-        if process is None or process.poll() is not None:
-            process = self._start()
+        if self._child is None or not self._child.alive:
+            kept = {name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "MOMENTO_"))}
+            environment = {**kept, "PYTHON_COLORS": "0", **self.environment}
+            self._child = Child(plain_file.command("serve", str(self.file)), environment)
         try:
-            print(json.dumps(event), file=process.stdin, flush=True)
-            line = self._lines.get(timeout=TIMEOUT)
-        except queue.Empty:
-            self.end()
+            answer = self._child.call(event, TIMEOUT)
+        except TimeoutError:
             raise FunctionError(f"Task timed out after {TIMEOUT:.2f} seconds") from None
-        except OSError:
-            line = ""
-        if not line:
-            raise FunctionError(f"Runtime.ExitError: {self._last_words(process)}")
-        answer = json.loads(line)
+        except Ended as error:
+            raise FunctionError(f"Runtime.ExitError: {error}") from None
         if "errorType" in answer:
             raise FunctionError(f"{answer['errorType']}: {answer['errorMessage']}")
         return answer["result"]
-
-    def _start(self) -> subprocess.Popen[str]:
-        self.end()
-        kept = {name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "MOMENTO_"))}
-        self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
-        self._lines: queue.Queue[str] = queue.Queue()
-        self._process = process = subprocess.Popen(
-            plain_file.command("serve", str(self.file)),
-            env={**kept, "PYTHON_COLORS": "0", **self.environment},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            encoding="utf-8",
-        )
-
-        def pass_on(lines: queue.Queue[str]) -> None:
-            for line in process.stdout or ():
-                lines.put(line)
-            lines.put("")
-
-        threading.Thread(target=pass_on, args=(self._lines,), daemon=True).start()
-        return process
-
-    def _last_words(self, process: subprocess.Popen[str]) -> str:
-        process.wait(timeout=10)
-        self._said.seek(0)
-        lines = self._said.read().strip().splitlines()
-        return lines[-1] if lines else f"exit code {process.returncode}"
 
 
 class Functions:

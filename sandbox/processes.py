@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import re
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from . import PlainError, plain_file
+from .child import Child, Ended
 from .plain_file import MOMENTO_ADDRESS, Invocations
 
 # A full classroom on one machine starts slowly; an idle machine needs about one second.
@@ -45,24 +46,15 @@ class Sandbox:
 
     def __init__(self, *arguments: str) -> None:
         self._lock = threading.Lock()
-        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
-        # -P keeps the notebook's folder off the child's path: a learner's `queue.py` there must not break it.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "sandbox", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            encoding="utf-8",
-            env=_child_environment(),
-            # a group of its own: "Interrupt Kernel" must not reach it, nor Jupyter wait for it when the kernel ends
-            start_new_session=True,
-        )
-        self._replies: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._read_replies, name="sandbox replies", daemon=True).start()
+        # Nothing may steer the child's own AWS library.
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
+        # -P keeps the notebook's folder off the child's path: a learner's `queue.py` there must not break it. In a session
+        # of its own "Interrupt Kernel" doesn't reach it, and Jupyter doesn't wait for it when the kernel ends.
+        self._child = Child([sys.executable, "-P", "-m", "sandbox", *arguments], kept, alone=True)
 
     def wait_until_ready(self) -> Sandbox:
         """Block until both endpoints serve. Separate from the start, so that the parent can import in the meantime."""
-        ready = self._reply(START_SECONDS)
+        ready = self._from(lambda: self._child.reply(START_SECONDS))
         self.aws: str = ready["aws"]
         self.aws_access_key: str = ready["aws_access_key"]
         self.momento: str = ready["momento"]
@@ -79,58 +71,30 @@ class Sandbox:
         wrong arguments, or a child that has ended.
         """
         with self._lock:
-            try:
-                print(json.dumps({"do": command, **arguments}), file=self._process.stdin, flush=True)
-            except (OSError, ValueError):
-                raise SandboxError(self._why_it_ended()) from None
-            reply = self._reply(START_SECONDS)
+            reply = self._from(lambda: self._child.call({"do": command, **arguments}, START_SECONDS))
         if "error" in reply:
             raise SandboxError(reply["error"])
         return reply["result"]
 
     @property
     def alive(self) -> bool:
-        return self._process.poll() is None
+        return self._child.alive
 
     def close(self) -> None:
         """End the child and wait for it."""
-        if self._process.stdin and not self._process.stdin.closed:
-            try:
-                self._process.stdin.close()
-            except OSError:
-                pass  # the child is gone already
-        self._process.wait(timeout=10)
-        self._errors.close()
+        self._child.close()
 
-    def _read_replies(self) -> None:
-        assert self._process.stdout  # it is a pipe
-        for line in self._process.stdout:
-            self._replies.put(line)
-        self._replies.put("")
-
-    def _reply(self, seconds: float) -> dict[str, Any]:
+    def _from(self, reply: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         try:
-            line = self._replies.get(timeout=seconds)
-        except queue.Empty:
-            self._process.kill()
+            return reply()
+        except TimeoutError:
             raise SandboxError(
-                f"The sandbox did not respond within {seconds} s: close other programs or kernels, then restart this kernel."
+                f"The sandbox did not respond within {START_SECONDS} s: close other programs or kernels, then restart this kernel."
             ) from None
-        if not line:
-            raise SandboxError(self._why_it_ended())
-        return json.loads(line)
-
-    def _why_it_ended(self) -> str:
-        code = self._process.wait(timeout=10)
-        self._errors.seek(0)
-        said = self._errors.read().strip().splitlines()
-        cause = said[-1] if said else f"exit code {code}, nothing said"
-        return f"The sandbox has ended ({cause}): restart the kernel, and if it ends again run `make clean` and `make lab`."
-
-
-def _child_environment() -> dict[str, str]:
-    """The parent's environment without anything that could steer the child's own AWS library."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
+        except Ended as error:
+            raise SandboxError(
+                f"The sandbox has ended ({error}): restart the kernel, and if it ends again run `make clean` and `make lab`."
+            ) from None
 
 
 def invoke_lambda(cloud: Connected, file: str, events: list[dict], **environment: str) -> Invocations:

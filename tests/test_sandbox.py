@@ -124,8 +124,8 @@ def test_a_plain_file_that_is_not_there_is_named_with_the_folder(cloud, tmp_path
 )
 def test_a_command_that_is_none_gets_an_error_and_the_next_one_its_result(sandbox, line):
     with sandbox._lock:
-        print(line, file=sandbox._process.stdin, flush=True)
-        assert "did not understand the command" in sandbox._reply(10)["error"]
+        print(line, file=sandbox._child._process.stdin, flush=True)
+        assert "did not understand the command" in sandbox._child.reply(10)["error"]
     assert sandbox.ask("seen") == {}
 
 
