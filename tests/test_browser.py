@@ -1,4 +1,4 @@
-"""Every notebook in a real browser: JupyterLab shows it in both themes, and nothing is wrong on the screen.
+"""Notebooks in a real browser: the first screen, panels by keyboard, and what the W3C's rules find in both themes.
 
 Needs a Chromium (Debian's package `chromium`); without one these tests skip. SCREENSHOTS=1 keeps pictures in build/.
 """
@@ -9,10 +9,8 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -24,7 +22,7 @@ from playwright.sync_api import TimeoutError, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
-NEXT = dict(pairwise(NOTEBOOKS))
+LOOKED_AT = NOTEBOOKS[0], NOTEBOOKS[3]  # text and the plainest outputs, tables and charts; `make again` looks at all
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PANELS = [
     """from helpers.pricing import Fleet
@@ -40,8 +38,7 @@ TABS = ".lm-DockPanel .lm-TabBar-tabLabel"
 STATE = """() => JSON.stringify({
     front: window.jupyterapp?.shell.currentWidget?.title.label,
     open: [...(window.jupyterapp?.shell.widgets('main') ?? [])].map(one => [
-        one.title.label, one.context?.isReady, one.sessionContext?.session?.kernel?.status,
-        one.sessionContext?.session?.kernel?.connectionStatus, one.content?.widgets?.length]),
+        one.title.label, one.context?.isReady, one.sessionContext?.session?.kernel?.status, one.content?.widgets?.length]),
     dialogs: [...document.querySelectorAll('.jp-Dialog, .Toastify__toast')].map(one => one.innerText),
 })"""
 SCREEN, TALL = {"width": 1280, "height": 900}, 30_000  # pixels
@@ -55,12 +52,10 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory) -> Iterator[str]:
-    """The address of a JupyterLab on a copy of the project, opened as `make lab` opens it."""
+    """The address of a JupyterLab on a copy of the project, arranged as `make lab` arranges it."""
     folder, home = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("home")
     # As the working copy is named; with the stored outputs, which are looked at here.
-    parts = {"notebooks": "work", **{part: part for part in ("drills", "exercises", "helpers", "sandbox", "binder")}}
-    for part, place in parts.items():
-        shutil.copytree(ROOT / part, folder / place, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "notebooks", folder / "work", ignore=shutil.ignore_patterns("__pycache__"))
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     panels = new_notebook(cells=list(map(new_code_cell, PANELS)), metadata={"kernelspec": kernel})
     nbformat.write(panels, folder / "work" / "panels.ipynb")
@@ -73,15 +68,7 @@ def lab(tmp_path_factory) -> Iterator[str]:
     settings = home / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
     settings.parent.mkdir(parents=True)
     settings.write_text('{"windowingMode": "none"}')  # every cell in the page, not only those in view
-    jupyter = [sys.executable, "-m", "jupyter"]
-    subprocess.run(
-        [*jupyter, "lab", "workspaces", "import", "binder/workspace.json"],
-        cwd=folder,
-        env=environment,
-        check=True,
-        capture_output=True,
-    )
-    command = [*jupyter, "lab", "--expose-app-in-browser"]
+    command = [sys.executable, "-m", "jupyter", "lab", "--expose-app-in-browser"]
     with lab_server(command, folder, environment, home / "log") as server:
         yield server.address
 
@@ -97,71 +84,60 @@ def browser():
 
 
 class Page:
-    """One tab with JupyterLab, and what went wrong in it."""
+    """One tab with JupyterLab as it is arranged, and what went wrong in it."""
 
-    def __init__(self, browser, lab: str, workspace: str) -> None:
+    def __init__(self, browser, lab: str) -> None:
         self.errors: list[str] = []
         self.tab = browser.new_page(viewport=SCREEN)
         self.tab.set_default_timeout(60_000)
         self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.tab.on(
-            "console",
-            lambda message: self.errors.append(message.text) if message.type == "error" else None,
-        )
-        self.go_to_address(f"{lab}/lab/workspaces/{workspace}", "00_start_here")
-
-    def go_to_address(self, workspace: str, name: str) -> None:
-        """Load JupyterLab at the address of a notebook, until a click leads elsewhere for good.
-
-        Its tabs are restored then, and the address won't come to the front once more, as it does a little later.
-        """
-        self.tab.goto(f"{workspace}/tree/work/{name}.ipynb")
+        self.tab.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
+        arrangement = json.loads((ROOT / "binder/workspace.json").read_text())["data"]
+        workspace = {"data": arrangement, "metadata": {"id": "arranged"}}
+        self.tab.request.put(f"{lab}/lab/api/workspaces/arranged", data=workspace)
+        self.tab.goto(f"{lab}/lab/workspaces/arranged/tree/work/00_start_here.ipynb")
+        # When its tabs are restored, the address doesn't come to the front once more, as it does a little later.
         self.tab.wait_for_selector(".jp-FileBrowser:not(.jp-mod-restoring)", state="attached")
-        self.wait_for(name)
+        self.wait_for("00_start_here")
 
     def open(self, name: str) -> None:
         self.command("docmanager:open", path=f"work/{name}.ipynb")
         self.wait_for(name)
 
     def close_notebooks(self) -> None:
-        """Without a question whether to save them."""
+        """Close them one after the other, as JupyterLab shows the next one then, without a question whether to save."""
         self.tab.evaluate(
-            """() => { [...jupyterapp.shell.widgets('main')].filter(one => one.context).forEach(one => one.dispose()); }"""
+            """async () => {
+                for (const one of [...jupyterapp.shell.widgets('main')].filter(one => one.sessionContext)) {
+                    one.dispose();
+                    await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+                }
+            }"""
         )
 
     def wait_for(self, name: str) -> None:
-        """Until that notebook is in front, and its kernel idle."""
-        self.wait_until(name, "current?.sessionContext.session?.kernel?.status === 'idle'")
-
-    def wait_until_shown(self, name: str) -> None:
-        self.wait_until(name, "current?.content.widgets?.length")
-
-    def wait_until(self, name: str, condition: str) -> None:
-        """Until that notebook is in front and the condition holds. Raises AssertionError that says what is seen instead."""
+        """Wait until that notebook is in front, and its kernel idle. Raises AssertionError with what is seen instead."""
         try:
             self.tab.wait_for_function(
-                f"""path => {{
+                """path => {
                     const current = window.jupyterapp?.shell.currentWidget;
-                    return current?.context?.path === path && {condition};
-                }}""",
+                    return current?.context?.path === path && current.content.widgets.length
+                        && current.sessionContext.session?.kernel?.status === 'idle';
+                }""",
                 arg=f"work/{name}.ipynb",
             )
         except TimeoutError as late:
-            raise AssertionError(f"{name}: {condition}: {self.tab.evaluate(STATE)}") from late
+            raise AssertionError(f"{name}: {self.tab.evaluate(STATE)}") from late
 
-    def run_all(self) -> list[dict]:
-        """Run all cells, and return the notebook's code cells as they are then."""
+    def run_all(self) -> None:
         self.command("notebook:run-all-cells")
         self.tab.wait_for_function(
-            """() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"""
+            "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
         )
-        model = self.tab.evaluate("jupyterapp.shell.currentWidget.content.model.toJSON()")
-        return [cell for cell in model["cells"] if cell["cell_type"] == "code"]
 
     def command(self, name: str, **arguments) -> None:
         self.tab.evaluate(
-            "async ([name, args]) => { await jupyterapp.commands.execute(name, args); }",
-            [name, arguments],
+            "async ([name, args]) => { await jupyterapp.commands.execute(name, args); }", [name, arguments]
         )
 
     def go_to(self, cell: int) -> None:
@@ -196,15 +172,100 @@ class Page:
 
 @pytest.fixture(scope="module")
 def one_page(browser, lab) -> Page:
-    """A tab for most tests, as it takes JupyterLab seconds to load."""
-    return Page(browser, lab, "tests")
+    """A tab for all tests, as it takes JupyterLab seconds to load."""
+    return Page(browser, lab)
 
 
 @pytest.fixture
 def page(one_page) -> Iterator[Page]:
     one_page.errors.clear()
     yield one_page
+    assert one_page.errors == []
+    assert one_page.tab.locator(".jp-Dialog, .Toastify__toast").count() == 0
     one_page.close_notebooks()
+
+
+def from_the_map(page: Page) -> str:
+    page.tab.locator(TABS, has_text="MAP.md").click()
+    page.tab.locator(".jp-MarkdownViewer a", has_text="02 Retrieve it naively").click()
+    return "02_retrieve_it_naively"
+
+
+def from_next(page: Page) -> str:
+    page.go_to(-1)
+    page.tab.locator(".jp-Notebook:visible a", has_text="cache it on the client").last.click()
+    return "03_cache_it_on_the_client"
+
+
+def from_the_file_browser(page: Page) -> str:
+    page.command("filebrowser:activate")
+    page.tab.locator(".jp-DirListing-item", has_text="04_reuse").dblclick()
+    return "04_reuse_your_clients"
+
+
+def test_every_first_click_opens_a_notebook_in_the_wide_area_also_at_800_pixels(page):
+    """The first test, as it looks at what `make lab` opens."""
+    page.tab.wait_for_selector(".jp-tocItem-content:visible >> text=What you will")
+    page.tab.wait_for_selector(".jp-Notebook .jp-RenderedMarkdown >> text=You will")
+    assert page.tab.locator(TABS).all_inner_texts() == ["00_start_here.ipynb", "MAP.md"]
+    page.keep_a_picture("workspace")
+    for click in (from_the_map, from_next, from_the_file_browser):
+        page.wait_for(click(page))
+        assert shown_width(page) >= 0.6 * SCREEN["width"], click.__name__
+    page.tab.set_viewport_size({**SCREEN, "width": 800})
+    page.open("03_cache_it_on_the_client")
+    page.go_to_cell_with("latency_dots")
+    page.keep_a_picture("narrow")
+    right = "all => Math.max(...all.map(image => image.getBoundingClientRect().right))"
+    assert shown_width(page) >= 440 and page.tab.locator(".jp-Notebook img").evaluate_all(right) <= 800
+    page.tab.set_viewport_size(SCREEN)
+
+
+def shown_width(page: Page) -> int:
+    return page.tab.evaluate("jupyterapp.shell.currentWidget.node.clientWidth")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in LOOKED_AT else pytest.mark.again) for name in NOTEBOOKS]
+)
+def test_it_reads_well_in_both_themes(page, name):
+    """As it is stored, with the outputs that nbval compares with those of a run."""
+    page.open(name)
+    page.keep_a_picture(name)
+    assert violations(page) == []
+    page.wear("JupyterLab Dark")
+    # A theme changes colours alone, and JupyterLab decides on those of the text.
+    assert violations(page, ".jp-OutputArea", rules=("color-contrast",)) == []
+    page.wear("JupyterLab Light")
+
+
+def violations(page: Page, *of: str, rules: tuple[str, ...] = ("wcag2a", "wcag2aa")) -> list[str]:
+    """Return what axe-core, the W3C's rules as tests, finds wrong in all cells, or in these parts of them.
+
+    Left out is what JupyterLab decides: the colours of code, and links known by their colour alone.
+    """
+    # axe-core passes over what is clipped, and the body of JupyterLab has no height: show everything at once.
+    page.tab.add_style_tag(content="html, body { height: 100vh; }")
+    page.tab.set_viewport_size({**SCREEN, "height": TALL})
+    page.go_to(0)
+    cells = page.tab.evaluate("jupyterapp.shell.currentWidget.content.widgets.length")
+    assert page.tab.locator(".jp-Notebook .jp-Cell:visible").count() == cells
+    parts = of or (".jp-RenderedMarkdown", ".jp-OutputArea")
+    found = Axe().run(
+        page.tab,
+        context={"include": [[f".jp-Notebook {part}"] for part in parts], "exclude": [["pre > code"]]},
+        options={
+            "runOnly": {"type": "rule" if "color-contrast" in rules else "tag", "values": list(rules)},
+            "rules": {} if "color-contrast" in rules else {"link-in-text-block": {"enabled": False}},
+            "resultTypes": ["violations"],
+        },
+    )
+    page.tab.set_viewport_size(SCREEN)
+    return [
+        f"{violation['id']}: {node['html'][:200]}"
+        for violation in found.response["violations"]
+        for node in violation["nodes"]
+    ]
 
 
 def cost_panel_by_keyboard(page: Page) -> None:
@@ -256,28 +317,6 @@ def the_panels_outlive_their_kernel(page: Page) -> None:
     cost_panel_by_keyboard(page)
 
 
-# `make again` looks at all of them.
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name == NOTEBOOKS[0] else pytest.mark.again) for name in NOTEBOOKS],
-)
-def test_it_reads_well_in_both_themes_and_leads_to_the_next(page, name):
-    """As it is stored, with the outputs that nbval compares with those of a run."""
-    page.open(name)
-    look_at(page, name)
-
-
-@pytest.mark.again
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_it_runs_in_jupyterlab(page, name):
-    page.open(name)
-    cells = page.run_all()
-    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
-    kinds = [output["output_type"] for cell in cells for output in cell["outputs"]]
-    assert "error" not in kinds
-    look_at(page, name)
-
-
 def test_the_panels_work_by_keyboard(page):
     page.open("panels")
     page.run_all()
@@ -285,140 +324,3 @@ def test_the_panels_work_by_keyboard(page):
     lab_panel_by_keyboard(page)
     assert violations(page) == []
     the_panels_outlive_their_kernel(page)
-    assert page.errors == []
-
-
-def look_at(page: Page, name: str) -> None:
-    for theme in ("JupyterLab Dark", "JupyterLab Light"):
-        page.wear(theme)
-        page.go_to(0)
-        page.keep_a_picture(f"{name}-{theme.split()[1].lower()}")
-        # Structure and texts are the same in both.
-        assert violations(page, *(["color-contrast"] if "Dark" in theme else [])) == []
-    assert page.tab.locator(".jp-Dialog, .Toastify__toast").count() == 0
-    assert page.errors == []
-    if name in NEXT:
-        page.go_to(-1)
-        page.tab.locator(f".jp-Notebook a[href*='{NEXT[name]}']").last.click()
-        page.tab.wait_for_function(
-            "name => jupyterapp.shell.currentWidget?.context?.path === `work/${name}.ipynb`",
-            arg=NEXT[name],
-        )
-
-
-def violations(page: Page, *rules: str) -> list[str]:
-    """What axe-core, the W3C's rules as tests, finds wrong in the text and outputs of all cells; by these rules alone, if any.
-
-    Left out is what JupyterLab decides: the colours of code, and links known by their colour alone.
-    """
-    # axe-core passes over what is clipped, and the body of JupyterLab has no height: show everything at once.
-    page.tab.add_style_tag(content="html, body { height: 100vh; }")
-    page.tab.set_viewport_size({**SCREEN, "height": TALL})
-    page.go_to(0)
-    cells = page.tab.evaluate("jupyterapp.shell.currentWidget.content.widgets.length")
-    assert page.tab.locator(".jp-Notebook .jp-Cell:visible").count() == cells
-    found = Axe().run(
-        page.tab,
-        context={
-            "include": [[".jp-Notebook .jp-RenderedMarkdown"], [".jp-Notebook .jp-OutputArea"]],
-            "exclude": [["pre > code"]],
-        },
-        options={
-            "runOnly": list(rules) or ["wcag2a", "wcag2aa"],
-            **({} if rules else {"rules": {"link-in-text-block": {"enabled": False}}}),
-            "resultTypes": ["violations"],
-        },
-    )
-    page.tab.set_viewport_size(SCREEN)
-    return [
-        f"{violation['id']}: {node['html'][:200]}"
-        for violation in found.response["violations"]
-        for node in violation["nodes"]
-    ]
-
-
-def test_a_violation_would_be_found(page):
-    page.open("00_start_here")
-    style = page.tab.add_style_tag(content=".jp-RenderedHTMLCommon p { color: #888; background: #999; }")
-    page.tab.evaluate("document.querySelector('.jp-Notebook img').removeAttribute('alt')")
-    assert {found.split(":")[0] for found in violations(page)} == {"color-contrast", "image-alt"}
-    style.evaluate("style => style.remove()")
-
-
-def from_the_map(page: Page) -> str:
-    page.tab.locator(TABS, has_text="MAP.md").click()
-    page.tab.locator(".jp-MarkdownViewer a", has_text="02 Retrieve it naively").click()
-    return "02_retrieve_it_naively"
-
-
-def from_next(page: Page) -> str:
-    page.go_to(-1)
-    page.tab.locator(".jp-Notebook:visible a", has_text="cache it on the client").last.click()
-    return "03_cache_it_on_the_client"
-
-
-def from_the_file_browser(page: Page) -> str:
-    page.command("filebrowser:activate")
-    page.tab.locator(".jp-DirListing-item", has_text="04_reuse").dblclick()
-    return "04_reuse_your_clients"
-
-
-def by_address_from_the_map(page: Page) -> str:
-    """The workspace is left with the focus on the map."""
-    with page.tab.expect_response(
-        lambda answer: answer.request.method == "PUT" and "MAP.md" in current_tab(answer.request)
-    ):
-        page.tab.locator(TABS, has_text="MAP.md").click()
-    page.go_to_address(page.tab.url.split("/tree/")[0], NOTEBOOKS[-1])
-    return NOTEBOOKS[-1]
-
-
-def current_tab(saved) -> str:
-    data = json.loads(saved.post_data or "{}").get("data", {})
-    return data.get("layout-restorer:data", {}).get("main", {}).get("current") or ""
-
-
-@pytest.fixture(scope="module")
-def arranged(browser, lab) -> Page:
-    """A tab with JupyterLab as `make lab` arranges it."""
-    arrangement = json.loads((ROOT / "binder/workspace.json").read_text())["data"]
-    with browser.new_context() as context:
-        context.request.put(
-            f"{lab}/lab/api/workspaces/arranged",
-            data={"data": arrangement, "metadata": {"id": "arranged"}},
-        )
-    return Page(browser, lab, "arranged")
-
-
-def test_every_first_click_opens_a_notebook_in_the_wide_area(arranged):
-    page = arranged
-    page.tab.wait_for_selector(".jp-tocItem-content:visible >> text=What you will")
-    page.tab.wait_for_selector(".jp-Notebook .jp-RenderedMarkdown >> text=You will")
-    assert page.tab.locator(TABS).all_inner_texts() == ["00_start_here.ipynb", "MAP.md"]
-    assert page.tab.locator(".jp-Dialog, .Toastify__toast").count() == 0
-    page.keep_a_picture("workspace")
-    for click in (from_the_map, from_next, from_the_file_browser, by_address_from_the_map):
-        page.wait_until_shown(click(page))
-        page.keep_a_picture(click.__name__)
-        assert shown_width(page) >= 0.6 * SCREEN["width"], click.__name__
-    assert page.errors == []
-
-
-def test_it_can_be_read_at_800_pixels(arranged):
-    page, width = arranged, 800
-    page.tab.set_viewport_size({**SCREEN, "width": width})
-    page.wait_until_shown(from_the_map(page))
-    page.keep_a_picture("narrow")
-    assert shown_width(page) >= 0.55 * width
-    page.open("03_cache_it_on_the_client")
-    page.go_to_cell_with("latency_dots")
-    right = page.tab.evaluate(
-        """() => Math.max(...[...document.querySelectorAll('.jp-Notebook img')].map(
-            image => image.getBoundingClientRect().right))"""
-    )
-    assert right <= width
-    assert page.errors == []
-
-
-def shown_width(page: Page) -> int:
-    return page.tab.evaluate("jupyterapp.shell.currentWidget.node.clientWidth")
