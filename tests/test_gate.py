@@ -1,24 +1,23 @@
-"""The stand-ins in one process, as a browser tab will hold them: no socket, no thread, no server."""
+"""The stand-ins in one process, as a browser tab will hold them, and the gate before them: no socket, no thread, no server."""
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
 from types import SimpleNamespace
+from typing import Any
 
-import boto3
 import pytest
-from botocore.awsrequest import AWSResponse
-from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from momento_wire_types import cachepubsub_pb2 as topic_pb
 
-from sandbox.aws import Refused, Request
+from sandbox import aws, momento
 from sandbox.commands import StandIns
 from sandbox.gate import AWS, DENIED, MOMENTO, Gate, Met
-from sandbox.momento import METHODS
-from sandbox.momento import Refused as RefusedByMomento
 
 KEY = "key"
 
@@ -31,57 +30,35 @@ def stand_ins(monkeypatch) -> StandIns:
     return made
 
 
-@pytest.fixture
-def secrets(stand_ins):
-    """The unchanged boto3, whose calls are carried by a function."""
+def test_signed_requests_to_aws_get_their_responses(stand_ins):
+    def call(operation: str, **asked: str) -> dict[str, Any]:
+        headers = {"host": "localhost", "content-type": "application/x-amz-json-1.1"}
+        headers["x-amz-target"] = f"secretsmanager.{operation}"
+        signed = AWSRequest("POST", "http://localhost/", headers, json.dumps(asked).encode())
+        SigV4Auth(Credentials(KEY, KEY), "secretsmanager", "us-west-2").add_auth(signed)
+        headers = {name.lower(): text for name, text in signed.headers.items()}
+        request = aws.Request("POST", "/", "", headers, signed.data)
+        met = stand_ins.gate.meet(AWS, request.operation, request.signed("key"), "connection")
+        response = aws.Refused(met.error, met.message).response(request) if met.error else stand_ins.aws(request)
+        return json.loads(response.body)
 
-    class Body(bytes):
-        def stream(self):
-            yield self
-
-    def carry(request, **_):
-        headers = {
-            name.lower(): text if isinstance(text, str) else text.decode() for name, text in request.headers.items()
-        }
-        call = Request(request.method, "/", "", {**headers, "host": "localhost"}, request.body)
-        met = stand_ins.gate.meet(AWS, call.operation, call.signed("key"), "1")
-        response = Refused(met.error, met.message).response(call) if met.error else stand_ins.aws(call)
-        return AWSResponse(
-            request.url, response.status, response.headers, SimpleNamespace(stream=Body(response.body).stream)
-        )
-
-    client = boto3.client(
-        "secretsmanager",
-        "us-west-2",
-        aws_access_key_id=KEY,
-        aws_secret_access_key=KEY,
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-    client.meta.events.register("before-send", carry)
-    return client
-
-
-def test_boto3_reads_a_secret_and_meets_faults(stand_ins, secrets):
-    secrets.create_secret(Name="s", SecretString="token")
-    assert secrets.get_secret_value(SecretId="s")["SecretString"] == "token"
+    call("CreateSecret", Name="s", SecretString="token", ClientRequestToken="t" * 32)
+    assert call("GetSecretValue", SecretId="s")["SecretString"] == "token"
     stand_ins.add_fault(service="aws", operation="GetSecretValue", error="ThrottlingException", times=1)
-    with pytest.raises(ClientError, match="ThrottlingException"):
-        secrets.get_secret_value(SecretId="s")
+    assert call("GetSecretValue", SecretId="s")["__type"] == "ThrottlingException"
     assert stand_ins.seen() == {"aws.CreateSecret": 1, "aws.GetSecretValue": 2}
     assert stand_ins.connections() == {AWS: 1, MOMENTO: 0}
     stand_ins.start_over()
-    with pytest.raises(secrets.exceptions.ResourceNotFoundException):
-        secrets.get_secret_value(SecretId="s")
+    assert call("GetSecretValue", SecretId="s")["__type"] == "ResourceNotFoundException"
 
 
-def test_momento_responds_and_a_subscription_gets_what_is_published(stand_ins):
+def test_messages_to_momento_get_their_responses_and_a_subscription_what_is_published(stand_ins):
     key = stand_ins.issue()
 
     def call(method: str, cache: str = "tutorial", **fields):
         name = f"/cache_client.{method}"
-        met = stand_ins.gate.meet(MOMENTO, name.rpartition("/")[2], key, "1")
-        assert met == Met()
-        return stand_ins.momento.answer(name, METHODS[name][1](**fields), cache)
+        assert stand_ins.gate.meet(MOMENTO, name.rpartition("/")[2], key, "connection") == Met()
+        return stand_ins.momento.answer(name, momento.METHODS[name][1](**fields), cache)
 
     call("Scs/Set", cache_key=b"k", cache_body=b"v", ttl_milliseconds=60_000)
     assert call("Scs/Get", cache_key=b"k").cache_body == b"v"
@@ -92,21 +69,13 @@ def test_momento_responds_and_a_subscription_gets_what_is_published(stand_ins):
     subscription.end()
     call("pubsub.Pubsub/Publish", **where, value=topic_pb._TopicValue(text="to nobody"))
     assert arrived == ["hello"]
-    with pytest.raises(RefusedByMomento, match="nowhere does not exist"):
+    with pytest.raises(momento.Refused, match="nowhere does not exist"):
         call("Scs/Get", "nowhere", cache_key=b"k")
     assert stand_ins.seen() == {"momento.Set": 1, "momento.Get": 2, "momento.Subscribe": 1, "momento.Publish": 2}
 
 
 @pytest.fixture
-def gate() -> Gate:
-    gate = Gate()
-    gate.accept(AWS, KEY)
-    gate.accept(MOMENTO, KEY)
-    return gate
-
-
-@pytest.fixture
-def clock(monkeypatch):
+def clock(monkeypatch) -> SimpleNamespace:
     """A clock that the test sets, in seconds from now."""
     start = time.monotonic()
     clock = SimpleNamespace(at=0.0, monotonic=lambda: start + clock.at)
@@ -114,53 +83,53 @@ def clock(monkeypatch):
     return clock
 
 
-def meet(
-    gate: Gate, operation: str = "GetSecretValue", key: str = KEY, connection: str = "1", service: str = AWS
-) -> Met:
-    return gate.meet(service, operation, key, connection)
+@pytest.fixture
+def gate(clock) -> Gate:
+    gate = Gate()
+    gate.accept(AWS, KEY)
+    gate.accept(MOMENTO, KEY)
+    return gate
 
 
 def test_delays_add_up_and_the_first_error_counts(gate):
-    meet(gate)
+    gate.meet(AWS, "Get", KEY, "1")
     gate.add_fault(service=AWS, delay=0.25)
-    gate.add_fault(service=AWS, operation="GetSecretValue", delay=0.5, error="First", message="said")
+    gate.add_fault(service=AWS, operation="Get", delay=0.5, error="First", message="said")
     gate.add_fault(service=AWS, error="Second")
     gate.add_distance(2.0, 4.0)
-    assert meet(gate) == Met(2.75, "First", "said")
-    assert meet(gate, "PutSecretValue", connection="2")[:2] == (6.25, "Second")
-    assert meet(gate, service=MOMENTO, connection="2").error == ""
+    assert gate.meet(AWS, "Get", KEY, "1") == Met(2.75, "First", "said")
+    assert gate.meet(AWS, "Put", KEY, "2")[:2] == (6.25, "Second")  # another connection: a handshake
+    assert gate.meet(MOMENTO, "Get", KEY, "2").error == ""
     gate.clear_faults()
-    assert meet(gate) == Met(2.0)  # the distance stays
+    assert gate.meet(AWS, "Get", KEY, "1") == Met(2.0)  # the distance stays
 
 
-def test_a_fault_ends_after_so_many_calls_or_seconds(gate, clock):
-    gate.add_fault(service=AWS, error="Twice", times=2)
-    assert [meet(gate).error for _ in range(3)] == ["Twice", "Twice", ""]
-    gate.add_fault(service=AWS, error="For a second", seconds=1)
-    errors = []
-    for clock.at in (0.5, 2.0):
-        errors.append(meet(gate).error)
-    assert errors == ["For a second", ""]
-
-
-def test_a_quota_throttles_what_is_beyond_it_in_any_second(gate, clock):
-    gate.add_fault(service=AWS, error="Throttled", per_second=2)
-    errors = []
-    for clock.at in (0.0, 0.5, 0.9, 1.2, 1.4, 1.6):
-        errors.append(meet(gate).error)
-    assert errors == ["", "", "Throttled", "", "Throttled", ""]
+@pytest.mark.parametrize(
+    ("fault", "times", "errors"),
+    [
+        ({"times": 2}, (0, 0, 0), [1, 1, 0]),
+        ({"seconds": 1}, (0, 0.5, 2), [1, 1, 0]),
+        ({"per_second": 2}, (0, 0.5, 0.9, 1.2, 1.4, 1.6), [0, 0, 1, 0, 1, 0]),
+    ],
+)
+def test_a_fault_ends_after_so_many_calls_or_seconds_and_a_quota_holds_in_any_second(gate, clock, fault, times, errors):
+    gate.add_fault(service=AWS, error="Error", **fault)
+    met = []
+    for clock.at in times:
+        met.append(bool(gate.meet(AWS, "Get", KEY, "1").error))
+    assert met == errors
 
 
 def test_a_revoked_key_is_denied_and_counted_and_one_that_was_never_accepted_only_denied(gate):
     gate.add_fault(service=MOMENTO, delay=1)
     gate.accept(MOMENTO, "old")
     gate.revoke("old")
-    assert meet(gate, "Get", "old", service=MOMENTO) == Met(1, *DENIED[MOMENTO])
-    assert meet(gate, "Get", "never", service=MOMENTO) == Met(0, *DENIED[MOMENTO])
-    assert meet(gate, key="") == Met(0, *DENIED[AWS])
+    assert gate.meet(MOMENTO, "Get", "old", "1") == Met(1, *DENIED[MOMENTO])
+    assert gate.meet(MOMENTO, "Get", "never", "1") == Met(0, *DENIED[MOMENTO])
+    assert gate.meet(AWS, "Get", "", "1") == Met(0, *DENIED[AWS])
     assert gate.calls() == {"momento.Get": 1}
     gate.accept(MOMENTO, "old")
-    assert meet(gate, "Get", "old", service=MOMENTO).error == ""
+    assert gate.meet(MOMENTO, "Get", "old", "1") == Met(1)
 
 
 def test_a_port_that_comes_back_is_another_connection(gate, clock):
