@@ -89,10 +89,6 @@ def put_next_key(sm, key: str) -> str:
     return key
 
 
-def take_the_label_off(sm, version: str) -> None:
-    sm.update_secret_version_stage(SecretId=SECRET_NAME, VersionStage="AWSPENDING", RemoveFromVersionId=version)
-
-
 def invoke(function: str, **event: str) -> str:
     """Return what the function says to an event that doesn't come from Secrets Manager."""
     response = boto3.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
@@ -129,8 +125,8 @@ def test_a_rotation_runs_the_four_steps_with_one_token_and_moves_the_labels(clou
         with cache_client(cloud, key) as client:
             assert not hasattr(client.get("tutorial", "key"), "error_code")
     described = sm.describe_secret(SecretId=SECRET_NAME)
-    assert described["RotationEnabled"] and described["RotationLambdaARN"] == function
-    assert described["RotationRules"] == RULES
+    wanted_there = {"RotationEnabled": True, "RotationLambdaARN": function, "RotationRules": RULES}
+    assert wanted_there.items() <= described.items()
     assert datetime.now(UTC) - described["LastRotatedDate"] < timedelta(minutes=5)
     same = {"SecretId": SECRET_NAME, "ClientRequestToken": token}
     assert sm.put_secret_value(**same, SecretString=wanted)["VersionId"] == token
@@ -308,24 +304,17 @@ def test_a_pending_key_that_was_revoked_names_its_cure_and_the_cure_works(cloud,
     cloud.revoke_api_key(pending)
     with pytest.raises(sm.exceptions.InvalidRequestException):
         rotate(sm, function)
-    log = cloud.rotation_log(function)
-    assert log[-1][0] == "RotationFailed" and labels(sm)[version] == ["AWSPENDING"]
-    assert log[-2][0] == "testSecret" and "the key was revoked" in log[-2][1] and pending[:20] not in log[-2][1]
-    secret = sm.describe_secret(SecretId=SECRET_NAME)["ARN"]
-    assert log[-2][1].endswith(
-        f"aws secretsmanager update-secret-version-stage --secret-id {secret} "
-        f"--version-stage AWSPENDING --remove-from-version-id {version}"
-    )
-    take_the_label_off(sm, version)
-    wanted = put_next_key(sm, cloud.issue_api_key())
-    rotate(sm, function)
-    assert cloud.rotation_log(function) == WORKED and value(sm) == wanted
-
-
-def test_a_stuck_rotation_ends_when_its_label_is_taken_off_or_a_new_version_is_made_by_hand(cloud, sm, function):
-    version = get_stuck(cloud, sm, function)
-    take_the_label_off(sm, version)
+    (*_, (step, said), (event, _)) = cloud.rotation_log(function)
+    assert (step, event) == ("testSecret", "RotationFailed") and labels(sm)[version] == ["AWSPENDING"]
+    assert "the key was revoked" in said and pending[:20] not in said
+    assert said.endswith(f"--version-stage AWSPENDING --remove-from-version-id {version}")
+    sm.update_secret_version_stage(SecretId=SECRET_NAME, VersionStage="AWSPENDING", RemoveFromVersionId=version)
     assert version not in labels(sm)
+    rotate(sm, function)
+    assert "The next key is spent" in cloud.rotation_log(function)[1][1]  # another rotation, not that one
+
+
+def test_a_new_version_made_by_hand_ends_a_stuck_rotation(cloud, sm, function):
     version, by_hand = get_stuck(cloud, sm, function), cloud.issue_api_key()
     sm.put_secret_value(SecretId=SECRET_NAME, SecretString=by_hand)
     assert cloud.rotation_log(function)[-1][0] == "RotationAbandoned"
@@ -376,7 +365,7 @@ def test_a_first_key_or_a_cache_that_is_missing_is_named(cloud, sm, function):
     sm.create_secret(Name="empty")
     rotate(sm, function, "empty")
     assert "holds no key yet: put its first one there" in cloud.rotation_log(function)[1][1]
-    with CacheClient(Configurations.Laptop.v1(), cloud.credentials_from(cloud.api_key), timedelta(minutes=1)) as client:
+    with cache_client(cloud, cloud.api_key) as client:
         client.delete_cache("tutorial")
     rotate(sm, function)
     assert "there is no cache of the name in CACHE_NAME" in cloud.rotation_log(function)[1][1]
@@ -439,8 +428,7 @@ def test_a_function_that_hangs_ends_with_the_sandbox(tmp_path):
     file = tmp_path / "hangs.py"
     file.write_text("import time\ndef handler(event, context):\n    time.sleep(600)")
     rotate(boto3.client("secretsmanager"), allow(cloud.deploy_function(str(file))))
-    sandbox, end = psutil.Process(cloud._sandbox.pid), time.monotonic() + 20
-    while not (children := sandbox.children()) and time.monotonic() < end:
+    while not (children := psutil.Process(cloud._sandbox.pid).children()):
         time.sleep(0.02)
     cloud.close()
     gone, alive = psutil.wait_procs(children, timeout=20)
