@@ -122,17 +122,10 @@ def test_live_uses_the_learner_s_own_settings(live, monkeypatch):
         _ = cloud.api_key
 
 
-@pytest.mark.parametrize(
-    "where",
-    [
-        "[default]\nendpoint_url = {}\n",
-        "[default]\nservices = mine\n[services mine]\nsecrets_manager =\n  endpoint_url = {}\n",
-    ],
-)
-def test_live_the_banner_says_what_boto3_calls_also_by_its_configuration_file(live, monkeypatch, tmp_path, where):
+def test_live_the_banner_says_what_boto3_calls_also_by_its_configuration_file(live, monkeypatch, tmp_path):
     """An endpoint there is easily forgotten: aws/aws-cli#8052."""
     file = tmp_path / "config"
-    file.write_text(where.format(live.aws))
+    file.write_text(f"[default]\nservices = mine\n[services mine]\nsecrets_manager =\n  endpoint_url = {live.aws}\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     cloud = connect()

@@ -15,7 +15,7 @@ import sys
 outside = []
 
 def guard(event, arguments):
-    if event in ("socket.connect", "socket.getaddrinfo"):
+    if event == "socket.getaddrinfo" or event == "socket.connect" and isinstance(arguments[1], tuple):
         host = arguments[1][0] if event == "socket.connect" else arguments[0]
         if host not in (None, "", "127.0.0.1", "::1", "localhost"):
             outside.append(host)
@@ -50,24 +50,21 @@ print("hermetic")
 @pytest.fixture
 def learner(tmp_path) -> dict[str, str]:
     """An environment such as a developer has: real-looking keys, a profile, a region, a proxy, a Momento key."""
-    config, credentials = tmp_path / "config", tmp_path / "credentials"
+    config = tmp_path / "config"
     config.write_text("[profile work]\nregion = eu-central-1\nsso_start_url = https://example.awsapps.com/start\n")
-    credentials.write_text("[work]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = example\n")
+    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy"), "http://203.0.113.1:3128")
     return {
         **os.environ,
+        **proxies,
         "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         "AWS_SESSION_TOKEN": "a-session-token",
         "AWS_PROFILE": "work",
         "AWS_CONFIG_FILE": str(config),
-        "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_REGION": "eu-central-1",
         "AWS_USE_FIPS_ENDPOINT": "true",
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
-        "HTTP_PROXY": "http://203.0.113.1:3128",
-        "HTTPS_PROXY": "http://203.0.113.1:3128",
-        "http_proxy": "http://203.0.113.1:3128",
         "MOMENTO_API_KEY": "a-real-key",
         "MOMENTO_ENDPOINT": "cell-4-us-west-2-1.prod.a.momentohq.com",
     }

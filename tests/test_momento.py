@@ -52,7 +52,7 @@ def test_caches_are_created_listed_flushed_and_deleted(client):
     assert client.delete_cache("new").error_code is MomentoErrorCode.NOT_FOUND_ERROR
 
 
-def test_an_item_is_set_read_and_deleted_and_expires(client):
+def test_items_are_set_read_deleted_and_counted_and_expire(client):
     client.set(CACHE, "k", "v")
     assert client.get(CACHE, "k").value_string == "v"
     client.delete(CACHE, "k")
@@ -60,9 +60,6 @@ def test_an_item_is_set_read_and_deleted_and_expires(client):
     client.set(CACHE, "k", "v", ttl=timedelta(milliseconds=1))
     time.sleep(0.01)
     assert isinstance(client.get(CACHE, "k"), CacheGet.Miss)
-
-
-def test_increment_counts_and_a_conditional_set_stores_once(client):
     assert [client.increment(CACHE, "n", by).value for by in (1, 5, -2)] == [1, 6, 4]
     assert client.get(CACHE, "n").value_string == "4"
     assert isinstance(client.set_if_not_exists(CACHE, "k", "first"), CacheSetIfNotExists.Stored)
@@ -70,9 +67,12 @@ def test_increment_counts_and_a_conditional_set_stores_once(client):
     assert client.increment(CACHE, "k").error_code is MomentoErrorCode.FAILED_PRECONDITION_ERROR
 
 
-def test_a_missing_cache_is_not_found(client, topics):
+def test_what_is_not_there_is_said(client, topics):
     for response in (client.get("nowhere", "k"), topics.publish("nowhere", "t", "m"), topics.subscribe("nowhere", "t")):
         assert response.error_code is MomentoErrorCode.NOT_FOUND_ERROR
+    response = client.list_length(CACHE, "l")  # the sandbox has no lists
+    assert response.error_code is MomentoErrorCode.BAD_REQUEST_ERROR
+    assert "doesn't answer ListLength" in response.inner_exception.message
 
 
 def test_an_unknown_key_is_denied_on_every_call(cloud):
@@ -89,12 +89,6 @@ def test_a_key_works_until_it_is_revoked(cloud, kind):
         assert isinstance(client.set(CACHE, "k", "v"), CacheSet.Success)
         cloud.revoke_api_key(key)
         assert client.get(CACHE, "k").error_code is DENIED
-
-
-def test_what_the_sandbox_does_not_have_is_said(client):
-    response = client.list_length(CACHE, "l")
-    assert response.error_code is MomentoErrorCode.BAD_REQUEST_ERROR
-    assert "doesn't answer ListLength" in response.inner_exception.message
 
 
 def test_faults_delay_and_fail_calls_until_they_are_cleared(cloud, client):
