@@ -100,17 +100,8 @@ def test_a_response_that_breaks_off_is_told_from_a_whole_one(cloud, sm):
     assert read(sm) == cloud.api_key
 
 
-def test_what_the_sandbox_does_not_have_is_said(cloud, sm):
+def test_what_the_sandbox_does_not_have_is_said(sm):
     with pytest.raises(ClientError, match="doesn't respond to StopReplicationToReplica: try this call live"):
         sm.stop_replication_to_replica(SecretId=SECRET_NAME)
     with pytest.raises(ClientError, match="has Secrets Manager and STS only"):
         boto3.client("ssm", config=NO_RETRY).describe_parameters()
-
-
-def test_only_the_kernel_s_own_key_is_accepted(cloud):
-    """Not that of another sandbox, nor the usual one of stand-ins."""
-    for key in ("test", "sandbox", f"{cloud._sandbox.aws_access_key[:-1]}x"):
-        other = boto3.Session(key, key).client("secretsmanager", config=NO_RETRY)
-        with pytest.raises(ClientError, match="UnrecognizedClientException"):
-            read(other)
-    assert "aws.GetSecretValue" not in cloud.calls_seen()

@@ -1,15 +1,12 @@
-"""The Lambda function of the notebooks, warm, cold, frozen and restored, while the token is rotated and the old one revoked."""
+"""The Lambda function of the notebooks, warm, cold and restored, while the token is rotated and the old one revoked."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
 import time
 from pathlib import Path
 
 import boto3
-import psutil
 import pytest
 from names import SECRET_NAME
 
@@ -46,18 +43,6 @@ def test_warm_it_survives_rotations_without_an_overlap(cloud, deploy):
     assert visits == list(range(1, 8))
     cloud.add_fault("momento", "Increment", error="RESOURCE_EXHAUSTED")
     assert invoke()["errorMessage"] == "Momento answered LIMIT_EXCEEDED_ERROR"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="there is no SIGSTOP on Windows")
-def test_frozen_while_the_token_is_rotated_it_continues_when_thawed(cloud, deploy):
-    invoke = deploy()
-    assert invoke() == {"visits": 1}
-    (function,) = psutil.Process(cloud._sandbox.pid).children()
-    function.send_signal(signal.SIGSTOP)
-    rotate(cloud)
-    function.send_signal(signal.SIGCONT)
-    assert invoke() == {"visits": 2}
-    assert psutil.Process(cloud._sandbox.pid).children() == [function]
 
 
 def test_without_permission_at_its_start_it_says_so_and_recovers(cloud, deploy):

@@ -1,4 +1,4 @@
-"""No message, repr, output or log of ours ever shows a token. (Stored outputs are scanned in test_notebooks.py.)"""
+"""No repr, output or log shows a token. (Errors: momento_token/tests; stored outputs: test_notebooks.py.)"""
 
 from __future__ import annotations
 
@@ -6,27 +6,13 @@ import logging
 from datetime import timedelta
 
 import boto3
-import pytest
 from momento import CacheClient, Configurations
 from names import SECRET_NAME
-
-from momento_token import TokenError, check
 
 
 def pieces(token: str) -> list[str]:
     """Return what must not be shown: any part of the token that is long enough to be told from chance."""
     return [token[start : start + 12] for start in range(0, len(token) - 12, 6)]
-
-
-@pytest.mark.parametrize("wrong", ["{}\n", '"{}"', '{{"MOMENTO_API_KEY": "{}"}}', "{0}{0}", "x{}", "{0} {0}"])
-def test_an_error_never_repeats_the_token(cloud, wrong):
-    text = wrong.format(cloud.api_key)
-    for refuse in (check, cloud.credentials_from):
-        try:
-            refuse(text)
-        except TokenError as error:
-            said = f"{error} {error!r} {error.__cause__!r} {error.__context__!s}"
-            assert not [piece for piece in pieces(cloud.api_key) if piece in said]
 
 
 def test_nothing_shows_it(cloud, caplog, capfd):
