@@ -13,7 +13,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
@@ -30,7 +29,7 @@ from jupyter_client import BlockingKernelClient
 from lab_server import lab_server
 from momento import CacheClient, Configurations
 
-from drills.contest import READERS, Way, calls_when_cold
+from drills.contest import Way, calls_when_cold
 from drills.rotation_drill import run_drill
 from helpers.cloud import Cloud, connect
 from helpers.display import Table
@@ -47,7 +46,6 @@ HEAVIEST = ROOT / "notebooks" / "06_lock_it_down.ipynb"  # it loads MiniStack
 NOTEBOOK = ROOT / "notebooks" / "03_cache_it_on_the_client.ipynb"
 TARGET = ROOT / "build" / "bench.json"
 ROUNDS = 5  # the ways take turns, so that a busy moment of the machine hits all of them
-SLOW = 1e-3  # seconds
 
 
 def ways_of_the_notebook(cloud: Cloud) -> list[Way]:
@@ -63,12 +61,12 @@ def row(name: str, metric: str, value: float, unit: str) -> dict[str, Any]:
     return {"name": name, "metric": metric, "value": value, "unit": unit}
 
 
-def hit_rows(ways: Sequence[Way], rounds: int = ROUNDS) -> list[dict[str, Any]]:
+def hit_rows(ways: Sequence[Way]) -> list[dict[str, Any]]:
     readers: dict[str, Read] = {way.name: way.make(3600) for way in ways}
     taken: dict[str, list[float]] = {way.name: [] for way in ways}
     for read in readers.values():
         read()
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         for name, read in readers.items():
             taken[name] += latencies(read)
     return [
@@ -84,39 +82,6 @@ def call_rows(cloud: Cloud, ways: Sequence[Way]) -> list[dict[str, Any]]:
         for way in ways
         for metric, threads in (("cold_calls", 1), (f"cold_calls_{THREADS}_threads", THREADS))
     ]
-
-
-def expiry_rows(ways: Sequence[Way]) -> list[dict[str, Any]]:
-    """Count reads by four threads, for 2.5 s with a TTL of 1 s, that took longer than a millisecond."""
-    return [
-        row(
-            way.name,
-            "slow_reads_at_ttl",
-            sum(one > SLOW for one in reads_across_expiry(way, ttl=1, seconds=2.5)),
-            "reads",
-        )
-        for way in ways
-        if way.expires
-    ]
-
-
-def reads_across_expiry(way: Way, ttl: int, seconds: float, pause: float = 0.002) -> list[float]:
-    """Time all reads by a few threads, from a warm start, for this long; it should include an expiry."""
-    read = way.make(ttl)
-    read()
-    end = time.perf_counter() + seconds
-
-    def read_on(_) -> list[float]:
-        taken = []
-        while time.perf_counter() < end:
-            started = time.perf_counter()
-            read()
-            taken.append(time.perf_counter() - started)
-            time.sleep(pause)  # else the readers wait for one another, not for the cache
-        return taken
-
-    with ThreadPoolExecutor(READERS) as pool:
-        return [latency for taken in pool.map(read_on, range(READERS)) for latency in taken]
 
 
 def memory_rows() -> list[dict[str, Any]]:
@@ -248,7 +213,6 @@ def main() -> None:
     rows = [
         *hit_rows(ways),
         *call_rows(cloud, ways),
-        *expiry_rows(ways),
         *hang_rows(cloud),
         *rotation_rows(cloud),
         *memory_rows(),
