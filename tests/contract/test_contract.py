@@ -10,8 +10,7 @@ import os
 
 import pytest
 from facts import FACTS
-from stand_ins import ENGINES, found
-from table import PAGE, page
+from table import ENGINES, PAGE, found, page
 
 
 def test_the_stand_ins_do_what_the_page_says():
