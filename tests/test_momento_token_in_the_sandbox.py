@@ -153,7 +153,7 @@ def test_a_wrong_new_token_never_takes_the_place_of_one_that_works(cloud, new_ca
 NEW_CLIENT = """
 import asyncio, os
 from datetime import timedelta
-from momento import CacheClient, Configurations, CredentialProvider
+from momento import CacheClient, CacheClientAsync, Configurations, CredentialProvider
 from sandbox.plain_file import at_address
 from momento_token import AsyncSharedClient, SharedClient, TokenSource
 

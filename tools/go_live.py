@@ -12,6 +12,7 @@ import json
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -34,17 +35,15 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = ROOT / "notebooks" / "11_go_live.ipynb"
 CELL_SECONDS = 180
 
+WATCH = "\n_all = cloud.ledger.page('make live')\n_page = _all.__enter__()"  # beside `cloud = connect()`
 # Runs in the kernel after the notebook, or after the cell that failed; what isn't there wasn't reached.
 COLLECT = """
 import json
 _seen = globals()
+_milliseconds = lambda taken, quantile: round(percentile(taken, quantile) * 1000, 4)
 print(json.dumps({
     "reads": {
-        name: {
-            "reads": len(taken),
-            "p50_ms": round(percentile(taken, 0.5) * 1000, 4),
-            "p99_ms": round(percentile(taken, 0.99) * 1000, 4),
-        }
+        name: {"reads": len(taken), "p50_ms": _milliseconds(taken, 0.5), "p99_ms": _milliseconds(taken, 0.99)}
         for name, taken in _seen.get("times", {}).items()
     },
     "calls": [[call.service, call.operation] for call in _page.calls] if "_page" in _seen else [],
@@ -52,11 +51,10 @@ print(json.dumps({
     "removed": removal.removed if "removal" in _seen else [],
 }))
 """
-WATCH = "\n_all = cloud.ledger.page('make live')\n_page = _all.__enter__()"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 if every step went well and nothing is left, else 1."""
+    """Return 0 if every step went well and nothing is left, else 1."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--yes", action="store_true", help="create things without asking")
     parser.add_argument("--into", type=Path, default=ROOT / "build", help="where to write")
@@ -102,7 +100,7 @@ def _go_live(yes: bool, into: Path) -> int:
 
 
 def _run(notebook: nbformat.NotebookNode, work: Path, report: dict) -> None:
-    """Every code cell of the notebook in a kernel of its own, until one fails; each becomes a step of the report."""
+    """Run the notebook's code cells in a kernel until one fails; each becomes a step of the report."""
     client = NotebookClient(
         notebook,
         timeout=CELL_SECONDS,
@@ -111,8 +109,7 @@ def _run(notebook: nbformat.NotebookNode, work: Path, report: dict) -> None:
     )
     with (work / "kernel.log").open("w") as log, client.setup_kernel(stderr=log):
         for number, section, cell in _steps(notebook):
-            started = time.monotonic()
-            outcome = "ok"
+            started, outcome = time.monotonic(), "ok"
             try:
                 client.execute_cell(cell, number)
             except CellExecutionError as error:
@@ -131,7 +128,7 @@ def _run(notebook: nbformat.NotebookNode, work: Path, report: dict) -> None:
 
 
 def _steps(notebook: nbformat.NotebookNode) -> Iterator[tuple[int, str, nbformat.NotebookNode]]:
-    """The code cells, with your yes in its place, and the section that each stands in."""
+    """Yield the code cells, with your yes in its place, and the section that each stands in."""
     section = ""
     for number, cell in enumerate(notebook.cells):
         for heading in re.findall(r"^#+ (.*)$", cell.source, re.M) * (cell.cell_type == "markdown"):
@@ -149,11 +146,7 @@ def _collect(client: NotebookClient, report: dict) -> None:
     cell = nbformat.v4.new_code_cell(COLLECT)
     client.nb.cells.append(cell)
     client.execute_cell(cell, len(client.nb.cells) - 1)
-    said = json.loads("".join(output.text for output in cell.outputs if output.name == "stdout"))
-    report["reads"], report["removed"] = said["reads"], said["removed"]
-    report["dollars"] = said["dollars"]
-    for service, operation in said["calls"]:
-        _count(report, service, operation)
+    report |= json.loads("".join(output.text for output in cell.outputs if output.name == "stdout"))
 
 
 def _about(cloud: Cloud) -> dict:
@@ -166,25 +159,18 @@ def _about(cloud: Cloud) -> dict:
         "aws": secrets_manager.endpoint_url,
         "region": secrets_manager.region_name,
         "momento": cloud.momento_endpoint,
-        "versions": {
-            "python": python_version(),
-            **{name: version(name) for name in ("boto3", "botocore", "momento")},
-        },
-        "steps": [],
-        "reads": {},
-        "calls": {},
-        "dollars": 0.0,
-        "removed": [],
-        "left": [],
+        "versions": {"python": python_version()} | {name: version(name) for name in ("boto3", "botocore", "momento")},
+        **{"steps": [], "reads": {}, "calls": [], "dollars": 0.0, "removed": [], "left": []},
     }
 
 
 def _finish(report: dict, removal: Removal, page: Page, api_key: str) -> None:
-    """Add what this process did, and the verdict."""
-    for call in page.calls:
-        _count(report, call.service, call.operation)
-    report["dollars"] += page.dollars
-    report["cost of the calls, at most"] = dollars_at_most(report.pop("dollars"))
+    """Add what this process did, and the outcome."""
+    counted = Counter(map(tuple, report["calls"])) + Counter((call.service, call.operation) for call in page.calls)
+    report["calls"] = {service: {} for service, _ in sorted(counted)}
+    for (service, operation), count in counted.items():
+        report["calls"][service][operation] = count
+    report["cost of the calls, at most"] = dollars_at_most(report.pop("dollars") + page.dollars)
     report["removed"] += removal.removed
     report["left"] = [list(map(str, row)) for row in removal.rows if row[0] in removal.left]
     failed = [step for step in report["steps"] if step["outcome"] != "ok"]
@@ -196,21 +182,16 @@ def _finish(report: dict, removal: Removal, page: Page, api_key: str) -> None:
     report["outcome"] += f", and {left}"
 
 
-def _count(report: dict, service: str, operation: str) -> None:
-    of_service = report["calls"].setdefault(service, {})
-    of_service[operation] = of_service.get(operation, 0) + 1
-
-
 def _says_yes() -> bool:
     if not sys.stdin.isatty():
-        print("Nobody is there to ask: run it in a terminal, or with `make live YES=1`.")
+        print("This is no terminal, so you can't be asked: run it in one, or with `make live YES=1`.")
         return False
     return input("Create this secret and this cache, and remove them again? yes/no: ") == "yes"
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Only one run at a time: it removes what the record names, so it would take another's secret away."""
+    """Let only one run at a time: it removes what the record names, which would be the other's secret."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
         try:
