@@ -16,6 +16,7 @@ from botocore.credentials import Credentials
 from momento_wire_types import cachepubsub_pb2 as topic_pb
 
 from sandbox import aws, momento
+from sandbox.__main__ import answer
 from sandbox.commands import StandIns
 from sandbox.gate import AWS, DENIED, MOMENTO, Gate, Met
 
@@ -72,6 +73,12 @@ def test_messages_to_momento_get_their_responses_and_a_subscription_what_is_publ
     with pytest.raises(momento.Refused, match="nowhere does not exist"):
         call("Scs/Get", "nowhere", cache_key=b"k")
     assert stand_ins.seen() == {"momento.Set": 1, "momento.Get": 2, "momento.Subscribe": 1, "momento.Publish": 2}
+
+
+def test_a_line_that_is_no_command_gets_an_error(stand_ins):
+    names = ['"explode"', '"gate"', '"aws", "request": 1', '"_functions"', '["seen"]', '"add_fault", "servise": "aws"']
+    for line in ["", "[]", '{"seen": 1}', *(f'{{"do": {name}}}' for name in names)]:
+        assert "did not understand" in answer(stand_ins, line)["error"]
 
 
 @pytest.fixture

@@ -102,28 +102,6 @@ def test_a_plain_file_that_is_not_there_is_named_with_the_folder(cloud, tmp_path
         run_file(cloud, "handler.py")
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        '{"do": "explode"}',
-        '{"do": "gate"}',
-        '{"do": "aws", "request": 1}',
-        '{"do": "_functions"}',
-        '{"do": "add_fault", "service": "gcp"}',
-        '{"do": "add_fault", "servise": "aws"}',
-        '{"do": "issue", "kind": "v9"}',
-        '{"seen": 1}',
-        "[]",
-        "",
-    ],
-)
-def test_a_command_that_is_none_gets_an_error_and_the_next_one_its_result(sandbox, line):
-    with sandbox._lock:
-        print(line, file=sandbox._child._process.stdin, flush=True)
-        assert "did not understand the command" in sandbox._child.reply(10)["error"]
-    assert sandbox.ask("seen") == {}
-
-
 def connection_to(sandbox: Sandbox) -> socket.socket:
     host, port = sandbox.aws.removeprefix("http://").split(":")
     return socket.create_connection((host, int(port)), timeout=5)
