@@ -16,6 +16,12 @@ AWS, MOMENTO = "aws", "momento"
 LOST = "CONNECTION_LOST"  # it closes in place of a response
 DROPPED = "CONNECTION_DROPPED"  # the response breaks off half way
 FAULT_MESSAGE = "A fault is set in the sandbox: `cloud.clear_faults()` removes it"
+# The errors of gRPC, https://grpc.io/docs/guides/status-codes/
+STATUSES = (
+    *("CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS"),
+    *("PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE"),
+    *("UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"),
+)
 
 
 class Met(NamedTuple):
@@ -98,10 +104,14 @@ class Gate:
         self._revoked.add(key)
 
     def add_fault(self, **fault: Any) -> None:
-        """Put a `Fault` in force. Raises `ValueError` for an unknown service, `TypeError` for an unknown word."""
+        """Put a `Fault` in force. Raises `ValueError` or `TypeError` for one that no call could meet."""
         new = Fault(**fault)
         if new.service not in self._known:
             raise ValueError(f"There is no service {new.service!r}: choose 'aws' or 'momento'.")
+        if new.service == MOMENTO and new.error and new.error not in STATUSES:
+            raise ValueError(f"Momento has no error {new.error!r}: choose one of {', '.join(STATUSES)}.")
+        if not new.delay >= 0:
+            raise ValueError(f"A delay of {new.delay!r} s can't be: choose 0 or more.")
         with self._lock:
             self._faults.append(new)
 

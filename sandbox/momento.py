@@ -35,10 +35,6 @@ class Item:
     value: bytes
     expires: float  # time.monotonic(), seconds
 
-    @property
-    def milliseconds_left(self) -> int:
-        return int(max(0.0, self.expires - time.monotonic()) * 1000)
-
 
 class Subscription:
     """The messages for one subscriber, oldest first in `waiting`. `arrived` is called when another one comes."""
@@ -111,7 +107,7 @@ class Momento:
         self.caches = {name: Cache() for name in caches}
 
     def answer(self, method: str, request: Any, cache_name: str) -> Any:
-        """Return the response to a call: a message, a list of messages for a stream, or a `Subscription`.
+        """Return the response to a call, a message or a `Subscription`.
 
         `method` is a key of `METHODS`, `cache_name` what the call's metadata name. Raises `Refused`.
         """
@@ -155,33 +151,9 @@ class Momento:
             return cache_pb._GetResponse(result=cache_pb.Miss)
         return cache_pb._GetResponse(result=cache_pb.Hit, cache_body=item.value)
 
-    def _get_batch(self, request: Any, cache: Cache) -> list[Any]:
-        return [self._get(one, cache) for one in request.items]
-
     def _set(self, request: Any, cache: Cache) -> Any:
         cache.set(request, request.cache_body)
         return cache_pb._SetResponse(result=cache_pb.Ok)
-
-    def _set_batch(self, request: Any, cache: Cache) -> list[Any]:
-        return [self._set(one, cache) for one in request.items]
-
-    def _set_if(self, request: Any, cache: Cache) -> Any:
-        item, condition = cache.get(request.cache_key), request.WhichOneof("condition")
-        wanted = getattr(getattr(request, condition), "value_to_check", None)
-        there, equal = item is not None, item is not None and item.value == wanted
-        met = {
-            "present": there,
-            "absent": not there,
-            "equal": equal,
-            "not_equal": not equal,
-            "present_and_not_equal": there and not equal,
-            "absent_or_equal": not there or equal,
-        }[condition]
-        response = cache_pb._SetIfResponse
-        if not met:
-            return response(not_stored=response._NotStored())
-        cache.set(request, request.cache_body)
-        return response(stored=response._Stored())
 
     def _set_if_not_exists(self, request: Any, cache: Cache) -> Any:
         response = cache_pb._SetIfNotExistsResponse
@@ -194,34 +166,14 @@ class Momento:
         cache.items.pop(request.cache_key, None)
         return cache_pb._DeleteResponse()
 
-    def _keys_exist(self, request: Any, cache: Cache) -> Any:
-        return cache_pb._KeysExistResponse(exists=[cache.get(key) is not None for key in request.cache_keys])
-
     def _increment(self, request: Any, cache: Cache) -> Any:
         item = cache.get(request.cache_key)
         try:
-            value = int(item.value if item else 0) + request.amount
+            response = cache_pb._IncrementResponse(value=int(item.value if item else 0) + request.amount)
         except ValueError:
-            raise Refused("FAILED_PRECONDITION", "The stored value is not an integer") from None
-        cache.set(request, str(value).encode())
-        return cache_pb._IncrementResponse(value=value)
-
-    def _update_ttl(self, request: Any, cache: Cache) -> Any:
-        item, response = cache.get(request.cache_key), cache_pb._UpdateTtlResponse
-        if item is None:
-            return response(missing=response._Missing())
-        way = request.WhichOneof("update_ttl")
-        wanted, left = getattr(request, way), item.milliseconds_left
-        if (way.startswith("increase") and wanted <= left) or (way.startswith("decrease") and wanted >= left):
-            return response(not_set=response._NotSet())
-        item.expires = time.monotonic() + wanted / 1000
-        return response(set=response._Set())
-
-    def _get_ttl(self, request: Any, cache: Cache) -> Any:
-        item, response = cache.get(request.cache_key), cache_pb._ItemGetTtlResponse
-        if item is None:
-            return response(missing=response._Missing())
-        return response(found=response._Found(remaining_ttl_millis=item.milliseconds_left))
+            raise Refused("FAILED_PRECONDITION", "The value is not an integer of 64 bits") from None
+        cache.set(request, str(response.value).encode())
+        return response
 
     def _publish(self, request: Any) -> Any:
         self._cache(request.cache_name).topics[request.topic].publish(request.value)
@@ -239,17 +191,10 @@ METHODS: dict[str, tuple[Callable[..., Any], Any]] = {
     "/control_client.ScsControl/ListCaches": (Momento._list_caches, control_pb._ListCachesRequest),
     "/control_client.ScsControl/FlushCache": (Momento._flush_cache, control_pb._FlushCacheRequest),
     "/cache_client.Scs/Get": (Momento._get, cache_pb._GetRequest),
-    "/cache_client.Scs/GetBatch": (Momento._get_batch, cache_pb._GetBatchRequest),
     "/cache_client.Scs/Set": (Momento._set, cache_pb._SetRequest),
-    "/cache_client.Scs/SetBatch": (Momento._set_batch, cache_pb._SetBatchRequest),
-    "/cache_client.Scs/SetIf": (Momento._set_if, cache_pb._SetIfRequest),
     "/cache_client.Scs/SetIfNotExists": (Momento._set_if_not_exists, cache_pb._SetIfNotExistsRequest),
     "/cache_client.Scs/Delete": (Momento._delete, cache_pb._DeleteRequest),
-    "/cache_client.Scs/KeysExist": (Momento._keys_exist, cache_pb._KeysExistRequest),
     "/cache_client.Scs/Increment": (Momento._increment, cache_pb._IncrementRequest),
-    "/cache_client.Scs/UpdateTtl": (Momento._update_ttl, cache_pb._UpdateTtlRequest),
-    "/cache_client.Scs/ItemGetTtl": (Momento._get_ttl, cache_pb._ItemGetTtlRequest),
     "/cache_client.pubsub.Pubsub/Publish": (Momento._publish, topic_pb._PublishRequest),
     "/cache_client.pubsub.Pubsub/Subscribe": (Momento._subscribe, topic_pb._SubscriptionRequest),
 }
-STREAMS = {"GetBatch", "SetBatch", "Subscribe"}

@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from .gate import MOMENTO, Gate
-from .momento import HEARTBEAT, METHODS, STREAMS, Momento, Refused, Subscription
+from .momento import HEARTBEAT, METHODS, Momento, Refused, Subscription
 
 HEARTBEAT_SECONDS = 10.0
 OPTIONS = (  # without these a silent subscription gets GOAWAY for its keepalive pings, and ends
@@ -62,17 +62,12 @@ class MomentoServer(grpc.GenericRpcHandler):
                 await context.abort(grpc.StatusCode[error.status], error.message)
 
         async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
-            answered = await answer(request, context)
-            if isinstance(answered, Subscription):
-                async for message in _messages(answered):
-                    yield message
-            else:
-                for message in answered:
-                    yield message
+            async for message in _messages(await answer(request, context)):
+                yield message
 
         read = METHODS[method][1].FromString if method in METHODS else bytes
         write = lambda message: message.SerializeToString()  # noqa: E731
-        if operation in STREAMS:
+        if operation == "Subscribe":
             return grpc.unary_stream_rpc_method_handler(stream, read, write)
         return grpc.unary_unary_rpc_method_handler(answer, read, write)
 
