@@ -21,8 +21,8 @@ from botocore.exceptions import ClientError
 
 from helpers.cloud import Cloud
 from helpers.display import Table
-from sandbox.plain_file import MOVED_CLOCK, MOVED_LIBRARY
 from sandbox.processes import Server
+from sandbox.run_plain_file import MOVED_CLOCK, MOVED_LIBRARY
 
 from . import aws_fault, reads_seen
 from .rotation_drill import ROTATIONS, current_token, rotate

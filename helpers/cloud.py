@@ -9,9 +9,9 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from sandbox.distance import DISTANCES
-from sandbox.plain_file import MOMENTO_ADDRESS, at_address
+from sandbox.network_distance import DISTANCES
 from sandbox.processes import Sandbox, plain
+from sandbox.run_plain_file import MOMENTO_ADDRESS, at_address
 
 from .display import Note, PlainError
 
@@ -154,7 +154,7 @@ class Cloud:
     def add_distance(self, name: str) -> Note:
         """Let calls take as long as if both services were that far away, until this is called again. Sandbox only.
 
-        `name` is a row of `sandbox.distance.DISTANCES`. Each call takes a round trip longer, the first one of a
+        `name` is a row of `sandbox.network_distance.DISTANCES`. Each call takes a round trip longer, the first one of a
         connection more. Clearing faults doesn't change it.
         """
         distance = DISTANCES.get(name)

@@ -15,7 +15,7 @@ from typing import Any
 
 from waitress.server import create_server
 
-from .aws import Refused, Request, Response, Service
+from .aws_responses import Refused, Request, Response, Service
 from .gate import AWS, DROPPED, LOST, Gate
 
 THREADS = 64  # more than any notebook reads with at once, so that no call waits for a thread

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from .api_keys import header_value, new_api_key
-from .aws import Moto, Service, forget_secrets
+from .aws_responses import Moto, Service, forget_secrets
 from .functions import Functions
 from .gate import AWS, MOMENTO, Gate
-from .momento import Momento
+from .momento_responses import Momento
 
 CACHES = ["tutorial"]
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import plain_file
-from .aws import Request, Response, json_response
-from .child import Child, Ended
+from . import run_plain_file
+from .aws_responses import Request, Response, json_response
+from .child_process import Child, Ended
 
 ACCOUNT = "123456789012"  # moto's
 TIMEOUT = 30.0  # seconds, for one invocation
@@ -62,7 +62,7 @@ class Function:
         if self._child is None or not self._child.alive:
             kept = {name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "MOMENTO_"))}
             environment = {**kept, "PYTHON_COLORS": "0", **self.environment}
-            self._child = Child(plain_file.command("serve", str(self.file)), environment)
+            self._child = Child(run_plain_file.command("serve", str(self.file)), environment)
         try:
             answer = self._child.call(event, TIMEOUT)
         except TimeoutError:

@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .aws import Request, Response
+from .aws_responses import Request, Response
 from .gate import AWS, Gate
 
 FOLDER = Path(sys.prefix) / "ministack"

@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from .gate import MOMENTO, Gate
-from .momento import HEARTBEAT, METHODS, Momento, Refused, Subscription
+from .momento_responses import HEARTBEAT, METHODS, Momento, Refused, Subscription
 
 HEARTBEAT_SECONDS = 10.0
 OPTIONS = (  # without these a silent subscription gets GOAWAY for its keepalive pings, and ends

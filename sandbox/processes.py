@@ -18,9 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from . import PlainError, plain_file
-from .child import Child, Ended
-from .plain_file import MOMENTO_ADDRESS, Invocations
+from . import PlainError, run_plain_file
+from .child_process import Child, Ended
+from .run_plain_file import MOMENTO_ADDRESS, Invocations
 
 # A full classroom on one machine starts slowly; an idle machine needs about one second.
 START_SECONDS = 60
@@ -131,7 +131,7 @@ class Server:
         self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         begun = time.perf_counter()
         self._process = subprocess.Popen(
-            plain_file.command("watch", *self._command),
+            run_plain_file.command("watch", *self._command),
             cwd=self._folder,
             env={**self._environment, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(self._folder)},
             stdin=subprocess.PIPE,
@@ -194,7 +194,7 @@ def plain(file: str) -> Path:
 
 def _run(cloud: Connected, arguments: list[str], environment: dict[str, str]) -> str:
     done = subprocess.run(
-        plain_file.command(*arguments),
+        run_plain_file.command(*arguments),
         env=_environment_of(cloud, environment),
         capture_output=True,
         text=True,

@@ -29,7 +29,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from .aws import Refused, Request, Response, Service, json_response
+from .aws_responses import Refused, Request, Response, Service, json_response
 from .functions import FunctionError, Functions
 
 ATTEMPTS = 3

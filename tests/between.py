@@ -8,7 +8,7 @@ from typing import Any
 
 import urllib3
 
-from sandbox.aws import Request, Response, json_response
+from sandbox.aws_responses import Request, Response, json_response
 from sandbox.aws_server import AwsServer
 from sandbox.gate import AWS, Gate
 

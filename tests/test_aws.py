@@ -43,7 +43,7 @@ def test_reads_and_the_next_version_follow_a_label_that_was_moved(sm, settings):
 
 
 def test_moto_still_needs_the_correction():
-    """When this fails, moto has caught up: delete `_follow_the_label` in sandbox/aws.py, and this."""
+    """When this fails, moto has caught up: delete `_follow_the_label` in sandbox/aws_responses.py, and this."""
     with mock_aws():
         sm = boto3.client("secretsmanager", region_name="us-west-2", endpoint_url=None)
         sm.create_secret(Name="s", SecretString="old")

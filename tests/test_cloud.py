@@ -15,7 +15,7 @@ from names import SECRET_NAME
 from helpers import cloud as cloud_module
 from helpers.cloud import CloudError, connect
 from momento_token import Token, TokenError
-from sandbox.distance import DISTANCES
+from sandbox.network_distance import DISTANCES
 from sandbox.processes import SandboxError
 
 HOST = "cell-1.prod.a.momentohq.com"

@@ -13,7 +13,7 @@ from momento import CredentialProvider
 from names import SECRET_NAME
 from sdk_example import example
 
-from sandbox.plain_file import at_address
+from sandbox.run_plain_file import at_address
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs/ten_minutes.md").read_text(encoding="utf-8")

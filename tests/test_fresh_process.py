@@ -33,7 +33,7 @@ def test_plain_files_know_nothing_of_the_sandbox():
 
 
 def test_a_cold_start_is_measured_from_before_the_sdks_are_imported():
-    code = "import sys, sandbox.plain_file; print({'boto3', 'momento'} & {*sys.modules})"
+    code = "import sys, sandbox.run_plain_file; print({'boto3', 'momento'} & {*sys.modules})"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout == "set()\n"
 

@@ -15,7 +15,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from momento_wire_types import cachepubsub_pb2 as topic_pb
 
-from sandbox import aws, momento
+from sandbox import aws_responses, momento_responses
 from sandbox.__main__ import answer
 from sandbox.commands import StandIns
 from sandbox.gate import AWS, DENIED, MOMENTO, Gate, Met
@@ -38,9 +38,11 @@ def test_signed_requests_to_aws_get_their_responses(stand_ins):
         signed = AWSRequest("POST", "http://localhost/", headers, json.dumps(asked).encode())
         SigV4Auth(Credentials(KEY, KEY), "secretsmanager", "us-west-2").add_auth(signed)
         headers = {name.lower(): text for name, text in signed.headers.items()}
-        request = aws.Request("POST", "/", "", headers, signed.data)
+        request = aws_responses.Request("POST", "/", "", headers, signed.data)
         met = stand_ins.gate.meet(AWS, request.operation, request.signed("key"), "connection")
-        response = aws.Refused(met.error, met.message).response(request) if met.error else stand_ins.aws(request)
+        response = (
+            aws_responses.Refused(met.error, met.message).response(request) if met.error else stand_ins.aws(request)
+        )
         return json.loads(response.body)
 
     call("CreateSecret", Name="s", SecretString="token", ClientRequestToken="t" * 32)
@@ -59,7 +61,7 @@ def test_messages_to_momento_get_their_responses_and_a_subscription_what_is_publ
     def call(method: str, cache: str = "tutorial", **fields):
         name = f"/cache_client.{method}"
         assert stand_ins.gate.meet(MOMENTO, name.rpartition("/")[2], key, "connection") == Met()
-        return stand_ins.momento.answer(name, momento.METHODS[name][1](**fields), cache)
+        return stand_ins.momento.answer(name, momento_responses.METHODS[name][1](**fields), cache)
 
     call("Scs/Set", cache_key=b"k", cache_body=b"v", ttl_milliseconds=60_000)
     assert call("Scs/Get", cache_key=b"k").cache_body == b"v"
@@ -70,7 +72,7 @@ def test_messages_to_momento_get_their_responses_and_a_subscription_what_is_publ
     subscription.end()
     call("pubsub.Pubsub/Publish", **where, value=topic_pb._TopicValue(text="to nobody"))
     assert arrived == ["hello"]
-    with pytest.raises(momento.Refused, match="nowhere does not exist"):
+    with pytest.raises(momento_responses.Refused, match="nowhere does not exist"):
         call("Scs/Get", "nowhere", cache_key=b"k")
     assert stand_ins.seen() == {"momento.Set": 1, "momento.Get": 2, "momento.Subscribe": 1, "momento.Publish": 2}
 

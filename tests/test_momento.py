@@ -18,7 +18,7 @@ from momento_wire_types import cachepubsub_pb2_grpc as topic_grpc
 
 from sandbox import momento_server
 from sandbox.commands import CACHES
-from sandbox.momento import Momento
+from sandbox.momento_responses import Momento
 
 CACHE = CACHES[0]
 LISTEN = TopicConfigurations.Default.v1().with_client_timeout(timedelta(minutes=1))

@@ -154,7 +154,7 @@ NEW_CLIENT = """
 import asyncio, os
 from datetime import timedelta
 from momento import CacheClient, CacheClientAsync, Configurations, CredentialProvider
-from sandbox.plain_file import at_address
+from sandbox.run_plain_file import at_address
 from momento_token import AsyncSharedClient, SharedClient, TokenSource
 
 def new_client(token, kind=CacheClient):

@@ -12,7 +12,7 @@ from aws_secretsmanager_caching import SecretCache, SecretCacheConfig
 from cachetools import TTLCache, cached
 from names import SECRET_NAME
 
-from drills.replay import library_clock
+from drills.library_clock import library_clock
 from helpers.pricing import AWS_LIBRARY, FIXED_TTL, MONTH, WAYS, Around, Fleet, PricingError, endpoint_pays_from
 
 

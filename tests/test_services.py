@@ -22,8 +22,8 @@ from names import SECRET_NAME
 from drills.other_ways import Clock
 from exercises import check_workers, put_it_in_a_service
 from helpers.cloud import Cloud
-from sandbox.plain_file import MOVED_CLOCK
 from sandbox.processes import SandboxError, Server
+from sandbox.run_plain_file import MOVED_CLOCK
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks" / "services"
 ENVIRONMENT = {"SECRET_NAME": SECRET_NAME, "CACHE_NAME": "tutorial"}

@@ -37,7 +37,7 @@ MOMENTO_ADDRESS = "TUTORIAL_MOMENTO_ADDRESS"
 
 def command(*arguments: str) -> list[str]:
     """Return the command line that runs this module; -P keeps the kernel's folder, with whatever is in it, off its path."""
-    return [sys.executable, "-P", "-m", "sandbox.plain_file", *arguments]
+    return [sys.executable, "-P", "-m", "sandbox.run_plain_file", *arguments]
 
 
 class Invocations(NamedTuple):
