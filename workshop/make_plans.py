@@ -1,7 +1,7 @@
 """`python workshop/make_plans.py`: write the plans' times into README.md beside this file.
 
-A notebook takes the minutes that its first cell says, whatever its number; so a plan is a list of titles, and what is
-between them. Run it after a notebook has got another number or other minutes; a test compares.
+A notebook takes the minutes that its first cell says, so a plan is a list of titles and of what is between them. Run it
+after a notebook's number, title or minutes have changed; a test compares.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import nbformat
 HERE = Path(__file__).resolve().parent
 GUIDE = HERE / "README.md"
 HEAD = "| from | minutes | what | how |\n|---|---|---|---|\n"
-# A notebook's title, or what else there is with its minutes; and how it is done.
+# A notebook's title, or something else with its minutes; and how it is done.
 PLANS = {
     "Half a day": [
         (
@@ -54,7 +54,7 @@ PLANS = {
 
 
 def notebooks() -> dict[str, tuple[str, int]]:
-    """For each title the link to its notebook, and its minutes."""
+    """Return the link to the notebook and its minutes, by title."""
     known = {}
     for path in sorted((HERE.parent / "notebooks").glob("*.ipynb")):
         first = nbformat.read(path, as_version=4).cells[0].source
@@ -65,7 +65,7 @@ def notebooks() -> dict[str, tuple[str, int]]:
 
 
 def plan(name: str) -> str:
-    """A plan as Markdown, heading and table."""
+    """Return a plan as Markdown, heading and table."""
     known, clock, lines = notebooks(), 0, []
     for part, how in PLANS[name]:
         what, minutes = known[part] if isinstance(part, str) else part

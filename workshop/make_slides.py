@@ -1,8 +1,7 @@
-"""`make slides`: what a teacher projects, in build/slides, made of the cells tagged `slide` with their stored outputs.
+"""`make slides`: make the slides that a teacher projects, build/slides, from the stored outputs of cells tagged `slide`.
 
-A slide has a heading, one claim, and a table or a picture at most. All else, what a notebook says and what the guide
-tells the teacher to say and ask, stands in the speaker's view. The slides need no network: reveal.js is copied beside
-them, and pictures are put into the page.
+A slide has a heading, one claim, and at most one table or picture. What a notebook and the guide say about it is in the
+speaker's view. The slides need no network: reveal.js is copied beside them, and pictures are put into the page.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ SENTENCE = re.compile(r"(?s)\A(.*?[.!?])(?:\s|\Z)")
 
 
 def deck() -> nbformat.NotebookNode:
-    """One notebook of all slides: those of one notebook stand in a column, its speaker's notes with the first."""
+    """Return one notebook with all slides: a column for each notebook, its speaker's notes with the first slide."""
     notes = speaker_notes()
     cells = []
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
@@ -49,7 +48,7 @@ def deck() -> nbformat.NotebookNode:
 
 
 def slides_of(title: str, notebook: nbformat.NotebookNode) -> Iterator[str]:
-    """The slides of a notebook, as Markdown: its title, each tagged result, and what to take away."""
+    """Yield the slides of a notebook as Markdown: its title, each tagged result, and what to take away."""
     first, last = notebook.cells[0].source, notebook.cells[-1].source
     knows = re.search(r"\*\*You will know\*\* (.*)", first)
     yield _slide("#", title, _first_sentence(f"You will know {knows[1]}" if knows else ""))
@@ -67,14 +66,14 @@ def slides_of(title: str, notebook: nbformat.NotebookNode) -> Iterator[str]:
 
 
 def speaker_notes() -> dict[str, str]:
-    """What the guide has about each notebook, by the notebook's title."""
+    """Return what the guide says about each notebook, by the notebook's number and title."""
     guide = (ROOT / "workshop" / "README.md").read_text(encoding="utf-8")
     sections = re.findall(r"^### (\d\d .*?)\n\n(.*?)(?=^##|\Z)", guide, re.M | re.S)
     return {title: LINK.sub(r"\1", text) for title, text in sections}
 
 
 def _picture_of(output: nbformat.NotebookNode, shown: dict) -> str:
-    """The table or the picture of an output, as HTML without styles of its own; nothing for other outputs."""
+    """Return the table or the picture of an output, as HTML without its styles; nothing for other outputs."""
     found = BeautifulSoup(output.get("data", {}).get("text/html", ""), "html.parser")
     if image := found.find("img"):
         return str(image)
