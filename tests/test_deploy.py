@@ -86,8 +86,8 @@ def test_the_zips_are_for_lambda_s_platform_and_hold_all_that_is_imported(zips):
 def imported(source: str) -> set[str]:
     nodes = list(ast.walk(ast.parse(source)))
     plain = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    froms = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
-    return {name.split(".")[0] for name in (*plain, *froms)}
+    from_packages = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+    return {name.split(".")[0] for name in (*plain, *from_packages)}
 
 
 def test_cfn_lint_finds_nothing_and_no_template_takes_a_token(template):
