@@ -15,7 +15,7 @@ help:  ## list what can be made
 lab: .venv/lab  ## open JupyterLab on work/, your copy of the notebooks; OPTIONS=--no-browser
 	@$(BIN)/python tools/lab.py $(OPTIONS)
 
-fresh:  ## a fresh copy of the notebooks, yours kept beside it; of one: make fresh NOTEBOOK=03
+fresh:  ## a fresh copy of a notebook, yours kept beside it: make fresh NOTEBOOK=03, or =all
 	@"$(PYTHON)" tools/working_copy.py --fresh $(NOTEBOOK)
 
 check: .venv/test  ## a minute: style, types, imports, spelling, and every test that is not slow
@@ -96,7 +96,8 @@ clean:  ## remove what was made, the environment included; work/ and a class's b
 	rm -rf .venv build/newest build/oldest build/slides build/lambda build/book* build/*.json dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache notebooks/.ipynb_checkpoints
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/lab: requirements.txt sandbox/requirements.txt pyproject.toml binder/overrides.json
+# It looks each time whether what is there still works, and touches nothing if it does.
+.venv/lab: FORCE
 	@$(SET_UP)
 
 .venv/workspaces: .venv/lab binder/workspace.json
@@ -120,5 +121,7 @@ clean:  ## remove what was made, the environment included; work/ and a class's b
 	@$(NPM) .venv/proxy $(PROXY)
 	@touch $@
 
-.PHONY: help lab fresh address check test again live bench hub class push hub-doctor hub-end slides book lambda outputs lock newest oldest build/newest build/oldest clean
+FORCE:
+
+.PHONY: FORCE help lab fresh address check test again live bench hub class push hub-doctor hub-end slides book lambda outputs lock newest oldest build/newest build/oldest clean
 .DEFAULT_GOAL := help

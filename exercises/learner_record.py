@@ -47,8 +47,9 @@ def note(**line: object) -> bool:
     """Add a line to the record, and return whether there is one that can be written."""
     with suppress(OSError):
         if file := progress_file():
+            cut_off = file.exists() and not file.read_bytes().endswith(b"\n")
             with file.open("a", encoding="utf-8") as opened:
-                opened.write(json.dumps({**line, "at": time.time()}) + "\n")
+                opened.write("\n" * cut_off + json.dumps({**line, "at": time.time()}) + "\n")
             return True
     return False
 
@@ -63,8 +64,11 @@ def raise_hand(up: bool = True) -> Note:
 def show_progress() -> Table:
     """Show which exercises are solved, how often they were checked, and which is next."""
     checks: dict[str, list[bool]] = {name: [] for name in EXERCISES}
-    file = progress_file()
-    for line in file.read_text(encoding="utf-8").splitlines() if file and file.exists() else []:
+    lines: list[str] = []
+    with suppress(OSError):  # there is none yet, or it may not be read
+        if file := progress_file():
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    for line in lines:
         with suppress(ValueError, KeyError, TypeError):  # a line that was cut off, or is a raised hand
             said = json.loads(line)
             checks[said["exercise"]].append(said["solved"])

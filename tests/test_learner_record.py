@@ -78,3 +78,11 @@ def test_a_raised_hand_is_a_line_that_is_no_check(file, monkeypatch):
     assert "Your hand is up" in repr(raise_hand()) and "down" in repr(raise_hand(False))
     assert [json.loads(line).get("hand") for line in file.read_text().splitlines()] == [None, True, False]
     assert row("ledger") == ("✓ solved", "1")
+
+
+def test_a_line_that_was_cut_off_costs_no_other_and_what_cant_be_read_is_no_error(file):
+    file.write_bytes(b'{"exercise": "mail", "solv')
+    note(exercise="ttl", solved=True)
+    assert row("ttl") == ("✓ solved", "1")
+    file.write_bytes(b"\xff\xfe")
+    assert row("ttl") == ("", "–")

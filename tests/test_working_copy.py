@@ -95,12 +95,24 @@ def test_a_fresh_notebook_keeps_the_learners_beside_it(work, start):
         working_copy.fresh(start, work)
     assert sources(work / NAME)[0] == "guess = ..."
     assert [sources(work / f"03_cache (mine{n}).ipynb")[0] for n in ("", " 2")] == ["guess = 7", "guess = 8"]
-    with pytest.raises(SystemExit, match="give its number"):
-        working_copy.fresh("99", work)
+    for slip in ("", "0", "99", "03 04"):
+        with pytest.raises(SystemExit, match="Give its number"):
+            working_copy.fresh(slip, work)
 
 
-def test_a_fresh_copy_keeps_the_old_one_under_its_date(work):
+def test_a_fresh_copy_keeps_the_old_one_under_its_date_and_the_record(work):
     write(work / NAME, "a mess")
-    working_copy.fresh(work=work)
+    (work / working_copy.RECORD).write_text("solved")
+    working_copy.fresh("all", work)
     (old,) = work.parent.glob("work until *")
     assert sources(old / NAME) == ["a mess"] and sources(work / NAME)[0] == "guess = ..."
+    assert (work / working_copy.RECORD).read_text() == "solved"
+
+
+@pytest.mark.parametrize("written", ["[]", "null", '"x"', "{", ""])
+def test_what_cant_be_read_stops_nothing(work, written, capsys):
+    (work / working_copy.WRITTEN).write_text(written)
+    (work.parent / "notebooks/empty.ipynb").touch()
+    write(work / NAME, "mine")
+    working_copy.update(work)
+    assert sources(work / NAME) == ["mine"] and "empty.ipynb is left out" in capsys.readouterr().out

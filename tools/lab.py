@@ -63,5 +63,8 @@ def start(*more: str) -> None:
 if __name__ == "__main__":
     arrange()
     if sys.argv[1:] != ["--arrange"]:
-        working_copy.update()
+        try:
+            working_copy.update()
+        except OSError as error:  # a full disk, another's folder: what is there can be opened all the same
+            print(f"work/ could not be brought up to date ({error}): make room, or see who may write there.")
         start(*sys.argv[1:])

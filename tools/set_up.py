@@ -96,20 +96,21 @@ def without_slow_parts() -> None:
 
 def set_up() -> None:
     """Set up VENV, unless it holds what the INPUTS say already. What is there is kept as long as it works."""
-    wanted = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in INPUTS)).hexdigest()
-    if not (SET_UP.exists() and _works()):
+    wanted = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in INPUTS)).hexdigest() + f"\n{ROOT}"
+    there = SET_UP.read_text(encoding="utf-8") if SET_UP.exists() else ""
+    if there.partition("\n")[2] != str(ROOT) or not _works():  # an environment can't be moved
         print("Setting up .venv: a few seconds", flush=True)
         python = getattr(sys, "_base_executable", sys.executable)  # this one may be the .venv that goes
         if subprocess.run([python, "-m", "venv", "--clear", VENV], env=environment()).returncode:
             sys.exit(1)  # it has said what it lacks
         pip("install", "-q", "--disable-pip-version-check", "uv")
-    elif SET_UP.read_text() == wanted:
-        return SET_UP.touch()
+    elif there == wanted:
+        return
     install_lock(".")
     install_lock("sandbox", "--target", str(VENV / "ministack"))
     install("--no-deps", "-e", ".")
     without_slow_parts()
-    SET_UP.write_text(wanted)
+    SET_UP.write_text(wanted, encoding="utf-8")
 
 
 def _works() -> bool:

@@ -1,8 +1,8 @@
 """Keep `work/`, the copy of the notebooks without outputs in which a learner works.
 
-python tools/working_copy.py             make it, or bring up to date what the learner hasn't changed
-python tools/working_copy.py --fresh     make a fresh one, and keep the old one beside it
-python tools/working_copy.py --fresh 03  make one notebook again, and keep the learner's beside it
+python tools/working_copy.py              make it, or bring up to date what the learner hasn't changed
+python tools/working_copy.py --fresh 03   make one notebook again, and keep the learner's beside it
+python tools/working_copy.py --fresh all  make a fresh copy, and keep the old one beside it
 
 Running cells changes outputs only, so a notebook counts as changed when the sources of its cells differ.
 """
@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 WORK = ROOT / "work"
 WRITTEN = ".working_copy.json"  # in the copy: a fingerprint of each file as it was written
+RECORD = ".progress.jsonl"  # of what the learner has solved, see exercises/learner_record.py
 LEFT_OUT = ("__pycache__", ".ipynb_checkpoints", "created_by_the_tutorial", "ruff.toml")
 
 
@@ -27,51 +28,63 @@ def pages() -> dict[str, bytes]:
     """Return what a copy holds: the content of each file by its path, notebooks without outputs."""
     paths = [path.relative_to(NOTEBOOKS) for path in sorted(NOTEBOOKS.rglob("*")) if path.is_file()]
     wanted = [path for path in paths if not path.name.startswith(".") and not set(path.parts) & set(LEFT_OUT)]
-    return {path.as_posix(): _without_outputs(NOTEBOOKS / path) for path in wanted}
+    found = {}
+    for path in wanted:
+        try:
+            found[path.as_posix()] = _without_outputs(NOTEBOOKS / path)
+        except (ValueError, KeyError):
+            print(f"notebooks/{path.as_posix()} is left out, because it can't be read as a notebook: correct it.")
+    return found
 
 
 def update(work: Path = WORK) -> None:
     """Write each page that is missing, or that is as it was written and has changed since; say which were left alone."""
     try:
-        written = json.loads((work / WRITTEN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        written = dict(json.loads((work / WRITTEN).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
         written = {}
     new = pages()
     left = []
-    for name, content in new.items():
-        there, wanted = _read(work / name), fingerprint(name, content)
-        mine = None if there is None else fingerprint(name, there)
-        if mine not in (None, wanted, written.get(name)):
-            left += [name] if written.get(name) != wanted else []
-            continue
-        if mine != wanted:
-            _write(work / name, content)
-        written[name] = wanted
-    for name in written.keys() - new.keys():  # what the collection no longer has
-        if fingerprint(name, _read(work / name) or b"") == written.pop(name):
-            (work / name).unlink()
-    _write(work / WRITTEN, json.dumps(written, indent=1).encode())
+    try:
+        for name, content in new.items():
+            there, wanted = _read(work / name), fingerprint(name, content)
+            mine = None if there is None else fingerprint(name, there)
+            if mine not in (None, wanted, written.get(name)):
+                left += [name] if written.get(name) != wanted else []
+                continue
+            if mine != wanted:
+                _write(work / name, content)
+            written[name] = wanted
+        for name in written.keys() - new.keys():  # what the collection no longer has
+            if fingerprint(name, _read(work / name) or b"") == written.pop(name):
+                (work / name).unlink(missing_ok=True)
+    finally:  # also when it is interrupted: what was written so far is known
+        _write(work / WRITTEN, json.dumps(written, indent=1).encode())
     for name in left:
         how = f"make fresh NOTEBOOK={name}" if name.endswith(".ipynb") else f"delete {work.name}/{name}"
         print(f"{work.name}/{name} is yours and was left alone. There is a newer version; to get it: {how}")
 
 
-def fresh(start: str = "", work: Path = WORK) -> None:
-    """Make the copy again, or the notebooks whose names start with `start`. The old ones stay under other names."""
-    if not start:
+def fresh(which: str = "", work: Path = WORK) -> None:
+    """Make one notebook again, by its number or name, or "all". What was there stays under another name."""
+    if which == "all":
         if work.exists():
-            work.rename(work.with_name(f"{work.name} until {time.strftime('%Y-%m-%d %H.%M.%S')}"))
+            time.sleep(1)  # so that the name below is of no other copy
+            old = work.rename(work.with_name(f"{work.name} until {time.strftime('%Y-%m-%d %H.%M.%S')}"))
+            if (old / RECORD).exists():
+                _write(work / RECORD, (old / RECORD).read_bytes())
+        what = "all notebooks. Restart the kernels that are open"
     else:
         chosen = [
-            name for name in pages() if name.endswith(".ipynb") and start in (name, Path(name).name[: len(start)])
+            name for name in pages() if name.endswith(".ipynb") and (name == which or name.startswith(f"{which}_"))
         ]
-        if not chosen:
-            sys.exit(f"No notebook's name starts with {start!r}: give its number, as in 03.")
-        for path in (work / name for name in chosen):
-            if path.exists():
-                path.rename(_free(path))
+        if not which or len(chosen) != 1:
+            sys.exit("Which notebook? Give its number, as in NOTEBOOK=03, or NOTEBOOK=all.")
+        what = chosen[0]
+        if (work / what).exists():
+            (work / what).rename(_free(work / what))
     update(work)
-    print(f"{work.name}/ has a fresh copy{f' of {chosen[0]}' if start else ''}; what was there stays beside it.")
+    print(f"{work.name}/ has a fresh copy of {what}; what was there stays beside it.")
 
 
 def fingerprint(name: str, content: bytes) -> str:
@@ -116,4 +129,7 @@ def _free(path: Path) -> Path:
 
 
 if __name__ == "__main__":
-    fresh(*sys.argv[2:3]) if sys.argv[1:2] == ["--fresh"] else update()
+    try:
+        fresh(*sys.argv[2:3]) if sys.argv[1:2] == ["--fresh"] else update()
+    except OSError as error:
+        sys.exit(f"{WORK.name}/ can't be written ({error}): make room, or see who may write there.")
