@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,11 @@ def lab_server(command: Sequence[str], folder: Path, environment: dict[str, str]
 
 
 def _address(server: subprocess.Popen, log: Path) -> str:
+    """Return the address that the server names, once it takes connections: it names it a moment before."""
     for _ in range(600):
-        if found := re.search(r"http://127\.0\.0\.1:\d+", log.read_text()):
-            return found[0]
+        if found := re.search(r"http://(127\.0\.0\.1):(\d+)", log.read_text()):
+            with suppress(OSError), socket.create_connection((found[1], int(found[2])), timeout=5):
+                return found[0]
         if server.poll() is not None:
             break
         time.sleep(0.1)
