@@ -46,7 +46,7 @@ def test_environment_yml_is_made_from_the_lock(folder):
     assert (ROOT / folder / "environment.yml").read_text() == environment_yml(LOCK), "run `make lock`"
 
 
-@pytest.mark.slow
+@pytest.mark.again  # a change of the lock alone can change it
 @pytest.mark.parametrize("platform", ["linux", "aarch64-apple-darwin", "x86_64-apple-darwin", "windows"])
 def test_all_packages_have_wheels_for(platform, tmp_path):
     uv = shutil.which("uv", path=Path(sys.executable).parent) or pytest.skip("uv is not in this environment")
