@@ -9,16 +9,13 @@ import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from .display import duration
-
-if TYPE_CHECKING:
-    from drills.rotation_drill import Drill
 
 # Middle tones, with a contrast of at least 3 to 1 on white and on JupyterLab's dark grey.
 INK = "#7c7c7c"
@@ -131,8 +128,11 @@ def latency_dots(values: Mapping[str, tuple[float, float]], title: str) -> Chart
 
 
 @rc_context(STYLE)
-def drill_timelines(drills: Sequence[Drill], bins: int = 40) -> Chart:
-    """Draw each drill's operations over time, failed ones in another colour, with a line at each rotation."""
+def drill_timelines(drills: Sequence[Any], bins: int = 40) -> Chart:
+    """Draw each drill's operations over time, failed ones in another colour, with a line at each rotation.
+
+    A drill is what `drills.rotation_drill.run_drill` returns.
+    """
     figure, axes = _figure(2.8, len(drills))
     for axis, drill in zip(axes, drills, strict=True):
         parts = [[when for when, succeeded in drill.finished if succeeded is wanted] for wanted in (True, False)]
