@@ -40,10 +40,6 @@ class Run:
     def failed(self) -> bool:
         return self.error is not None or self.hung > 0
 
-    @property
-    def shows_a_key(self) -> bool:
-        return bool(KEY.search(self.printed))
-
 
 def run(call: Callable[..., Any], *arguments: object, seconds: float | None = None) -> Run:
     """Call what a learner wrote, and wait for it for at most so many seconds."""
