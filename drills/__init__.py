@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from helpers.cloud import Cloud
 
 
 @contextmanager
-def aws_fault(cloud: Cloud, *, delay: float = 0.0, error: str = "") -> Iterator[None]:
-    """Let all calls to AWS meet this fault while the block runs."""
-    cloud.add_fault("aws", delay=delay, error=error)
+def fault(cloud: Cloud, service: str = "aws", operation: str = "*", **how: Any) -> Iterator[None]:
+    """Let calls meet a fault while the block runs: see `Cloud.add_fault`."""
+    cloud.add_fault(service, operation, **how)
     try:
         yield
     finally:

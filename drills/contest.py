@@ -19,7 +19,7 @@ from helpers.cloud import Cloud
 from helpers.display import Table, duration
 from helpers.timing import OVERLAP, THREADS, Read, at_once, latencies, percentile
 
-from . import aws_fault
+from . import fault
 
 READERS = 4  # at the expiry of a copy
 OUTAGE, DENIED = "InternalServiceError", "AccessDeniedException"
@@ -90,7 +90,7 @@ def contest_table(results: Sequence[Result]) -> Table:
 def calls_when_cold(cloud: Cloud, way: Way, threads: int) -> int:
     """Count the calls to AWS when this many threads read simultaneously and nothing has been read before."""
     read = way.make(3600)
-    with aws_fault(cloud, delay=OVERLAP if threads > 1 else 0.0), cloud.ledger.page(way.name) as page:
+    with fault(cloud, delay=OVERLAP if threads > 1 else 0.0), cloud.ledger.page(way.name) as page:
         at_once(read, threads)
     return page.count()
 
@@ -104,7 +104,7 @@ def waited_at_expiry(cloud: Cloud, ways: Iterable[Way], ttl: int) -> dict[str, i
     reads = {way.name: way.make(ttl) for way in ways}
     for read in reads.values():
         read()
-    with aws_fault(cloud, delay=OVERLAP), ThreadPoolExecutor(READERS * len(reads)) as pool:
+    with fault(cloud, delay=OVERLAP), ThreadPoolExecutor(READERS * len(reads)) as pool:
         end = time.perf_counter() + ttl + 2 * OVERLAP + 0.2
         jobs = {name: [pool.submit(_meets_a_wait, read, end) for _ in range(READERS)] for name, read in reads.items()}
         return {name: sum(job.result() for job in waits) for name, waits in jobs.items()}
@@ -130,7 +130,7 @@ def after_failures(cloud: Cloud, ways: Sequence[Way], ttl: int, errors: Sequence
     time.sleep(ttl + 0.05)
     outcomes: dict[tuple[str, str], str] = {}
     for error in errors:
-        with aws_fault(cloud, error=error):
+        with fault(cloud, error=error):
             outcomes |= {key: _outcome(cloud, read) for key, read in readers.items() if key[1] == error}
     return outcomes
 

@@ -24,7 +24,7 @@ from helpers.display import Table
 from sandbox.processes import Server
 from sandbox.run_plain_file import MOVED_CLOCK, MOVED_LIBRARY
 
-from . import aws_fault, reads_seen
+from . import fault, reads_seen
 from .rotation_drill import ROTATIONS, current_token, rotate
 
 FLEET = 200  # processes
@@ -134,7 +134,7 @@ class Running:
             if not serves:  # its token was revoked, and only a restart gives it the current one
                 self._addresses[way] = self._start(way)
         begun = self._clock.now
-        with aws_fault(self._cloud, error="AccessDeniedException"):
+        with fault(self._cloud, error="AccessDeniedException"):
             for _ in range(24):
                 self._tick(300)
                 for way, serves in self._serve().items():

@@ -27,7 +27,8 @@ from helpers.display import Table
 from helpers.ledger import error_code, is_error
 from helpers.timing import OVERLAP, THREADS
 
-from . import aws_fault, reads_seen
+from . import fault, reads_seen
+from .learner_code import at_once
 from .rotation_drill import current_token, rotate
 
 # Seconds. The TTL is an integer, as some libraries take no other, and a hang is longer than any request should take.
@@ -152,27 +153,13 @@ class Running:
 
 def in_time(call: Callable[[], Any], threads: int = THREADS) -> list[Any]:
     """Call from these threads at the same moment; return what the calls returned or raised, if all end in time."""
-    barrier, results = threading.Barrier(threads), list[Any]()
-
-    def work() -> None:
-        barrier.wait()
-        try:
-            results.append(call())
-        except BaseException as error:
-            results.append(error)
-
-    workers = [threading.Thread(target=work, daemon=True) for _ in range(threads)]
-    for worker in workers:
-        worker.start()
-    end = time.monotonic() + DEADLINE
-    for worker in workers:
-        worker.join(max(0.0, end - time.monotonic()))
-    if late := threads - len(results):
+    runs = at_once(call, threads, DEADLINE)
+    if late := sum(run.hung > 0 for run in runs):
         raise Unsound(
             f"after {DEADLINE:g} s {late} of {threads} requests were still waiting",
             "boto3's own timeouts are 60 s: give it a Config. And no request should wait only to repeat a failed read.",
         )
-    return results
+    return [run.returned if run.error is None else run.error for run in runs]
 
 
 @contextmanager
@@ -212,7 +199,7 @@ def drill(wanted: str, hint: str) -> Callable[[Drill], Drill]:
 def start(bench: Bench) -> None:
     before = reads_seen(bench.cloud)
     service = bench.service(ttl=300)
-    with aws_fault(bench.cloud, delay=OVERLAP):
+    with fault(bench.cloud, delay=OVERLAP):
         in_time(service.request)
     reads = reads_seen(bench.cloud) - before
     bench.check(service)
@@ -247,13 +234,13 @@ def outage(bench: Bench) -> None:
         service.request()
         bench.check(service)
     stale = time.monotonic() + TTL + 0.1
-    with aws_fault(bench.cloud, delay=HANG):
+    with fault(bench.cloud, delay=HANG):
         (new,) = in_time(lambda: bench.service(ttl=TTL), 1)  # it may read when it is made, and fail
         if isinstance(new, Running):
             in_time(new.request)
         time.sleep(max(0.0, stale - time.monotonic()))
         in_time(in_a_hang.request)
-    with aws_fault(bench.cloud, error="InternalServiceError"):
+    with fault(bench.cloud, error="InternalServiceError"):
         in_time(in_an_error.request)
     for service in (in_a_hang, in_an_error):
         if service.failures:
@@ -319,7 +306,7 @@ def denial(bench: Bench) -> None:
     service = bench.service(ttl=TTL)
     service.request()
     bench.check(service)
-    with aws_fault(bench.cloud, error="AccessDeniedException"):
+    with fault(bench.cloud, error="AccessDeniedException"):
         end = time.monotonic() + PATIENCE
         while not service.request():
             if time.monotonic() > end:

@@ -10,7 +10,7 @@ from drills.learner_code import at_once
 from helpers.cloud import Cloud
 from helpers.timing import THREADS
 
-from .common import Check, counting, current_value, exercise, fault, function_of, misbehaved, run_learner
+from .common import Check, counting, current_token, exercise, fault, function_of, misbehaved, run_learner
 
 DELAY = 0.2  # seconds that a call takes longer, so that threads which start together really meet
 KEPT = 0.7  # seconds after which the copy should still be there: the task says a second
@@ -19,7 +19,7 @@ KEPT = 0.7  # seconds after which the copy should still be there: the task says 
 @exercise("one-call")
 def check_single_flight(cloud: Cloud, name: str, make_reader: Callable[[], Callable[[], str]]) -> Check:
     """Does a reader from `make_reader()` fetch the secret once however many threads call it?"""
-    token = current_value(name)
+    token = current_token(name)
     read = yield from function_of(make_reader, "make_reader")
     with fault(cloud, delay=DELAY), counting(cloud) as together:
         runs = at_once(read, THREADS)

@@ -17,8 +17,10 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from drills import fault as fault
 from drills.learner_code import Run
 from drills.learner_code import run as run_learner
+from drills.rotation_drill import current_token
 from helpers.cloud import Cloud
 from helpers.display import Note, PlainError
 from helpers.ledger import error_code
@@ -95,24 +97,14 @@ def counting(cloud: Cloud) -> Iterator[Counter[str]]:
 
 
 @contextmanager
-def fault(cloud: Cloud, service: str = "aws", operation: str = "*", **how: Any) -> Iterator[None]:
-    """Let calls meet a fault while the block runs."""
-    cloud.add_fault(service, operation, **how)
-    try:
-        yield
-    finally:
-        cloud.clear_faults()
-
-
-@contextmanager
 def put_back(name: str) -> Iterator[None]:
     """After the block the secret holds what it held before."""
-    before = current_value(name)
+    before = current_token(name)
     try:
         yield
     finally:
         with suppress(ClientError):  # a learner may have deleted it
-            if current_value(name) != before:
+            if current_token(name) != before:
                 boto3.client("secretsmanager").put_secret_value(SecretId=name, SecretString=before)
 
 
@@ -123,11 +115,6 @@ def new_key(cloud: Cloud, name: str, revoke: str = "") -> str:
     if revoke:
         cloud.revoke_api_key(revoke)
     return key
-
-
-def current_value(name: str) -> str:
-    """Return the text that this secret holds."""
-    return boto3.client("secretsmanager").get_secret_value(SecretId=name, VersionStage="AWSCURRENT")["SecretString"]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from momento.responses import CacheGet
 
 from helpers.cloud import Cloud
 
-from .common import Check, Mistake, counting, current_value, exercise, misbehaved, new_key, put_back, run_learner
+from .common import Check, Mistake, counting, current_token, exercise, misbehaved, new_key, put_back, run_learner
 
 Handle = Callable[[str], object]
 REQUESTS = 5
@@ -78,7 +78,7 @@ def _uses_what_it_reads(cloud: Cloud, secret_name: str, handle: Handle) -> bool:
 
 def held(cloud: Cloud, secret_name: str, cache_name: str, keys: list[str]) -> list[str | None]:
     """Return what Momento holds under these keys."""
-    credentials = cloud.credentials_from(current_value(secret_name))
+    credentials = cloud.credentials_from(current_token(secret_name))
     with CacheClient(Configurations.Laptop.v1(), credentials, timedelta(minutes=10)) as client:
         responses = [client.get(cache_name, key) for key in keys]
     return [one.value_string if isinstance(one, CacheGet.Hit) else None for one in responses]

@@ -15,7 +15,7 @@ from .common import (
     Check,
     Mistake,
     counting,
-    current_value,
+    current_token,
     exercise,
     fault,
     function_of,
@@ -85,7 +85,7 @@ def check_roll_back(cloud: Cloud, name: str, roll_back: Callable[[], object]) ->
         before = _versions(name)
         old, new = before["AWSPREVIOUS"], before["AWSCURRENT"]
         run = run_learner(roll_back)
-        labels, value = _versions(name), current_value(name)
+        labels, value = _versions(name), current_token(name)
     hint = "A label is on one version: say from which it goes (RemoveFromVersionId) and to which (MoveToVersionId)."
     yield from misbehaved(run, "roll_back", hint)
     hint = "At the start of this notebook update_secret_version_stage moved it forward: now move it back."

@@ -15,13 +15,13 @@ from drills.learner_code import Run
 from drills.service_review import captured_output
 from helpers.cloud import Cloud
 
-from .common import Check, current_value, exercise, misbehaved, run_learner, secrets
+from .common import Check, current_token, exercise, misbehaved, run_learner, secrets
 
 
 @exercise("leaks")
 def check_leaks_nowhere(cloud: Cloud, secret_name: str, reader: Callable[[str], Any]) -> Check:
     """Does `reader(secret_name).token` give the token while nothing else shows it, even if the secret holds none?"""
-    token = current_value(secret_name)
+    token = current_token(secret_name)
     good, places = _try_out(reader, secret_name, token)
     yield from misbehaved(good, "Your reader", "Run `Reader(SECRET_NAME)` in a cell of its own.")
     seen = "`reader.token` is not the text that the secret holds."

@@ -29,7 +29,7 @@ from names import SECRET_NAME
 
 from drills import learner_code
 from exercises import go_live, reveal, survive_failures
-from exercises.common import current_value, new_key
+from exercises.common import current_token, new_key
 from exercises.learner_record import EXERCISES
 from helpers.cloud import Cloud, connect
 
@@ -98,11 +98,11 @@ def check(cloud, monkeypatch) -> Callable[[str, str], str]:
             space |= {"EXERCISE_SECRET": "tutorial/exercise", "received": f'  "{cloud.issue_api_key()}"\n'}
             space["sm"].delete_secret(SecretId="tutorial/exercise", ForceDeleteWithoutRecovery=True)
         exec(compile(answer, f"<answer to {name}>", "exec"), space)
-        before = current_value(SECRET_NAME)
+        before = current_token(SECRET_NAME)
         first, _, last = CELLS[name].check.rpartition("\n")
         exec(first, space)
         said = repr(eval(last, space))
-        assert current_value(SECRET_NAME) == before, "the check left another token in the secret"
+        assert current_token(SECRET_NAME) == before, "the check left another token in the secret"
         return said
 
     return check

@@ -30,7 +30,7 @@ from lab_server import lab_server
 from momento import CacheClient, Configurations
 
 from drills.contest import Way, calls_when_cold
-from drills.rotation_drill import run_drill
+from drills.rotation_drill import rotate, run_drill
 from helpers.cloud import Cloud, connect
 from helpers.display import Table
 from helpers.ledger import is_error
@@ -192,15 +192,12 @@ def rotation_rows(cloud: Cloud) -> list[dict[str, Any]]:
             time.sleep(pause / 10)  # so that the traffic lasts as long as the rotations
             return call(lambda client: client.increment("tutorial", "visits"))
 
-        def rotate(pause: float = pause, last: list[float] = last) -> None:
+        def rotate_when_due(pause: float = pause, last: list[float] = last) -> None:
             time.sleep(max(0.0, last[0] + pause - time.monotonic()))
-            sm = boto3.client("secretsmanager")
-            old = sm.get_secret_value(SecretId=SECRET_NAME, VersionStage="AWSCURRENT")
-            sm.put_secret_value(SecretId=SECRET_NAME, SecretString=cloud.issue_api_key())
-            cloud.revoke_api_key(old["SecretString"])
+            rotate(cloud, SECRET_NAME)
             last[0] = time.monotonic()
 
-        drill = run_drill(cloud, name, operate, lambda number: None, rotate)
+        drill = run_drill(cloud, name, operate, lambda number: None, rotate_when_due)
         apart = "a second apart" if pause else "at once"
         rows.append(row(name, f"failed_in_10_rotations_{apart}".replace(" ", "_"), drill.failed, "of 3,200"))
     return rows
