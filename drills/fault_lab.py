@@ -69,7 +69,7 @@ TROUBLES = [
             "Too many calls at once; the token is still good."),
     Trouble("HTTP 500", _fault(error="InternalServiceError"), OLD_COPY,
             "The failure is on AWS's side; the token is still good."),
-    Trouble("connection refused", _fault(error="CONNECTION_LOST"), OLD_COPY,
+    Trouble("connection lost", _fault(error="CONNECTION_LOST"), OLD_COPY,
             "Secrets Manager can't be reached: ask again later."),
     Trouble("connection dropped half way", _fault(error="CONNECTION_DROPPED"), OLD_COPY,
             "Half an answer is no answer: ask again later."),
