@@ -35,7 +35,7 @@ again: .venv/test  ## run the notebooks elsewhere too: with another AWS, and in 
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m again
 
 live: export TUTORIAL_CLOUD = live
-live: .venv/lab  ## run notebook 11 on your own accounts, into build/live.json: it asks first
+live: .venv/lab  ## run notebook 10 on your own accounts, into build/live.json: it asks first
 	@$(BIN)/python tools/go_live.py $(if $(YES),--yes)
 
 bench: .venv/lab  ## measure the ways to read a secret side by side, into build/bench.json
@@ -68,7 +68,7 @@ lambda: .venv/lab  ## pack the two Lambda functions for AWS, into build/lambda; 
 	$(BIN)/python deploy/make_zips.py
 
 outputs: .venv/lab  ## run all notebooks and rewrite their stored outputs
-	$(BIN)/jupyter nbconvert --to notebook --inplace --config tests/outputs_config.py notebooks/*.ipynb
+	$(BIN)/jupyter nbconvert --to notebook --inplace --config tests/outputs_config.py notebooks/*.ipynb notebooks/deeper/*.ipynb
 
 lock: .venv/lab  ## pin the newest versions that pyproject.toml allows
 	$(LOCK) pyproject.toml --group services -o requirements.txt

@@ -21,9 +21,9 @@ LONGEST = (
     "tests/test_exercises",
     "tests/test_browser",
     "tests/test_hub.py",
-    "notebooks/10",
+    "notebooks/09",
     "tests/test_book",
-    "notebooks/12",
+    "notebooks/11",
     "tests/test_go_live",
     "notebooks/03",
 )
@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, IPyNbCell):
             item.add_marker(pytest.mark.slow)
-            if item.path.name.startswith("10_") and not hasattr(os, "fork"):
+            if item.path.name.startswith("09_") and not hasattr(os, "fork"):
                 item.add_marker(pytest.mark.skip(reason="gunicorn forks"))
     items.sort(key=_place)  # a stable order
 

@@ -146,7 +146,8 @@ def entry(name: str) -> str:
     first = nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4).cells[0].source
     title = first.splitlines()[0].removeprefix("# ")
     minutes = re.search(r"\*\*Time:\*\* (\d+) minutes", first)[1]
-    return f"{name[:2]} {title}, {minutes} min <notebooks/{name}>"
+    number = f"{name[:2]} " if name[0].isdigit() else ""
+    return f"{number}{title}, {minutes} min <notebooks/{name}>"
 
 
 def lay_out(source: Path) -> None:
@@ -158,8 +159,8 @@ def lay_out(source: Path) -> None:
     table, _ = table.split("## How it works\n", 1)
     kept = f"{head}## Start\n\n## The notebooks\n{table}## How it works\n"
     book.write("README.md", book.with_its_links(kept, "README.md"))
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        book.add(f"notebooks/{path.name}")
+    for path in sorted((ROOT / "notebooks").rglob("[!.]*.ipynb")):
+        book.add(path.relative_to(ROOT).as_posix())
     index = text_of("docs/index.md").replace("BINDER", binder("notebooks/00_start_here.ipynb"))
     index = index.replace("REPOSITORY", REPOSITORY)
     book.write("index.md", book.with_its_links(index, "index.md") + contents())

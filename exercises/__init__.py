@@ -7,11 +7,11 @@ An unsolved exercise says "Not yet" and never raises, so that a notebook always 
 from .cache_it_on_the_client import check_choice, check_single_flight
 from .count_the_cost import check_ttl
 from .create_the_secret import check_read_token, check_stored_token
+from .fix_a_service import check_service
 from .go_live import check_find_ours
 from .guess import reveal
 from .learner_record import raise_hand
-from .lock_it_down import check_policy, check_proof
-from .mend_a_service import check_service
+from .let_only_the_right_identity_read_it import check_policy, check_proof
 from .put_it_in_a_service import check_choices, check_workers
 from .retrieve_it_naively import check_reads_per_request
 from .reuse_your_clients import check_listeners, check_one_client

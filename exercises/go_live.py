@@ -1,4 +1,4 @@
-"""Exercise of 11, go live: find what is ours."""
+"""Exercise of 10, go live: find what is ours."""
 
 from __future__ import annotations
 

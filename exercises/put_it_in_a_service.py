@@ -1,4 +1,4 @@
-"""Exercises of 10, put it in a service: workers that stay stale, and a way for each of three platforms."""
+"""Exercises of 09, put it in a service: workers that stay stale, and a way for each of three platforms."""
 
 from __future__ import annotations
 

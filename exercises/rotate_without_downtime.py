@@ -1,4 +1,4 @@
-"""Exercises of 08, rotate without downtime: a service that goes on, and the way back."""
+"""Exercises of 07, rotate without downtime: a service that goes on, and the way back."""
 
 from __future__ import annotations
 

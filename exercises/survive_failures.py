@@ -1,4 +1,4 @@
-"""Exercises of 09, survive failures: keep a deadline, and distinguish a denial from a transient error."""
+"""Exercises of 08, survive failures: keep a deadline, and distinguish a denial from a transient error."""
 
 from __future__ import annotations
 

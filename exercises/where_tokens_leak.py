@@ -1,4 +1,4 @@
-"""Exercise of 07, where tokens leak: a reader that leaks nowhere."""
+"""Exercise of deeper/, where tokens leak: a reader that leaks nowhere."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import nbformat
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
@@ -66,11 +67,18 @@ class Exercise(NamedTuple):
     solution: str
 
 
-def exercises_of(notebook: NotebookNode, number: str) -> dict[str, Exercise]:
-    """The exercises of a notebook that begins with this number, by their stable names."""
+def label(path: Path) -> str:
+    """Return the name of a notebook in lists: "00 Start here", or "Deeper: Where tokens leak"."""
+    title = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0].removeprefix("# ")
+    return f"{path.stem[:2]} {title}" if path.stem[0].isdigit() else f"Deeper: {title}"
+
+
+def exercises_of(path: Path) -> dict[str, Exercise]:
+    """Return the exercises of a notebook, by their stable names."""
+    notebook = nbformat.read(path, as_version=4)
     cells = code(notebook)
     places = [place for place, cell in enumerate(cells) if "exercise" in cell.metadata.get("tags", [])]
-    names = [name for name, (notebook_name, _) in EXERCISES.items() if notebook_name[:2] == number]
+    names = [name for name, (of, _) in EXERCISES.items() if of == label(path)]
     solutions = SOLUTION.findall(texts(notebook))
     return {
         name: Exercise(cells[place].source, cells[place + 1].source, solution)
@@ -83,7 +91,7 @@ class Notebook(IPyNbFile):
 
     def collect(self) -> Iterator[pytest.Item]:
         yield from super().collect()
-        for name, one in exercises_of(self.nb, self.path.stem[:2]).items():
+        for name, one in exercises_of(self.path).items():
             wrong = wrong_answers(name) if name in IN_A_KERNEL else wrong_answers(name)[:1]
             answers = [("Not yet.", one.blank), *wrong, ("Solved.", one.solution)]
             for number, (hint, answer) in enumerate(answers):  # of two with one name xdist runs one

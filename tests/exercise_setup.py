@@ -27,7 +27,7 @@ cache_client = CacheClient(configuration, credentials, TTL)  # 02
 listening = TopicConfigurations.Default.v1().with_client_timeout(timedelta(hours=1))  # 04
 secret_arn = sm.describe_secret(SecretId=SECRET_NAME)["ARN"]  # 06
 without_suffix = secret_arn[:-6]
-log = logging.getLogger("reader")  # 07
+log = logging.getLogger("reader")  # where tokens leak
 
 results = [  # 03: of a contest, what the exercise looks at
     Result(name, cold, many, [], waited, "", revocation)

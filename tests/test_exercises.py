@@ -17,15 +17,16 @@ import nbformat
 import pytest
 from answers import (
     IN_A_KERNEL,
-    NOTEBOOKS,
     RIGHT_ANSWERS,
     WRONG_ANSWERS,
     code,
     exercises_of,
+    label,
     right_answers,
     wrong_answers,
 )
 from names import SECRET_NAME
+from test_notebooks import NOTEBOOKS as ALL
 
 from drills import learner_code
 from exercises import go_live, reveal, survive_failures
@@ -33,8 +34,8 @@ from exercises.common import current_token, new_key
 from exercises.learner_record import EXERCISES
 from helpers.cloud import Cloud, connect
 
-BOOKS = {path.stem[:2]: nbformat.read(path, as_version=4) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
-CELLS = {name: one for number, book in BOOKS.items() for name, one in exercises_of(book, number).items()}
+BOOKS = {label(path): path for path in ALL}
+CELLS = {name: one for path in ALL for name, one in exercises_of(path).items()}
 SETUP = (Path(__file__).parent / "exercise_setup.py").read_text()
 OTHERS = {*IN_A_KERNEL, "service"}
 WITH_IAM = ["policy", "proof"]
@@ -62,16 +63,16 @@ def cloud(request) -> Iterator[Cloud]:
 
 
 @lru_cache
-def space_of(cloud: Cloud, number: str) -> dict:
-    """What the cells before an exercise have defined: of a notebook with this number what costs nothing to run."""
+def space_of(cloud: Cloud, notebook: str) -> dict:
+    """What the cells before an exercise have defined: of a notebook of this name what costs nothing to run."""
     space = {"cloud": cloud, "__name__": "__main__"}
     exec(SETUP, space)
-    for cell in code(BOOKS[number]):
+    for cell in code(nbformat.read(BOOKS[notebook], as_version=4)):
         for part in ast.parse(cell.source).body:
             is_constant = isinstance(part, ast.Assign) and not any(isinstance(one, ast.Call) for one in ast.walk(part))
             if is_constant or isinstance(part, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)):
                 with suppress(Exception):  # it needs what only a run makes
-                    exec(compile(ast.Module([part], []), f"notebook {number}", "exec"), space)
+                    exec(compile(ast.Module([part], []), notebook, "exec"), space)
     return space
 
 
@@ -86,7 +87,7 @@ def check(cloud, monkeypatch) -> Callable[[str, str], str]:
     """Give an answer to an exercise, and return what its check says."""
 
     def check(name: str, answer: str) -> str:
-        space = dict(space_of(cloud, EXERCISES[name][0][:2]))
+        space = dict(space_of(cloud, EXERCISES[name][0]))
         # AWS's pages need more than a hundred secrets; the other answers to "ours" need a few.
         monkeypatch.setattr(go_live, "MANY", 110 if "needs many pages" in answer else 3)
         monkeypatch.setattr(survive_failures, "errors_of_boto3", lab)
@@ -170,7 +171,7 @@ class TestAnyFunction:
 
     def test_the_core_s_own_answer_survives_a_new_token(self, cloud):
         """It is what people take home: the old token is revoked while the service runs."""
-        space, first = dict(space_of(cloud, "04")), new_key(cloud, SECRET_NAME)
+        space, first = dict(space_of(cloud, "04 Reuse your clients")), new_key(cloud, SECRET_NAME)
         exec(CELLS["three-clients"].solution, space)
         assert space["handle"]("anna") == 1
         new_key(cloud, SECRET_NAME, revoke=first)

@@ -7,6 +7,7 @@ import re
 
 import nbformat
 import pytest
+from answers import label
 from test_notebooks import NOTEBOOKS, texts
 
 from exercises import check_ttl
@@ -28,10 +29,8 @@ def row(exercise: str) -> tuple:
 def test_the_list_is_that_of_the_notebooks():
     said = []
     for path in NOTEBOOKS:
-        notebook = nbformat.read(path, as_version=4)
-        title = notebook.cells[0].source.splitlines()[0].removeprefix("# ")
-        tasks = re.findall(r"^## Exercise: (.*)$", texts(notebook), re.M)
-        said += [(f"{path.stem[:2]} {title}", task) for task in tasks]
+        tasks = re.findall(r"^## Exercise: (.*)$", texts(nbformat.read(path, as_version=4)), re.M)
+        said += [(label(path), task) for task in tasks]
     assert said == list(EXERCISES.values())
 
 

@@ -17,7 +17,7 @@ from test_notebooks import NOTEBOOKS
 pytestmark = [pytest.mark.again, pytest.mark.timeout(600)]
 
 SENTENCE = "a sentence"  # which names the fix: an error of the collection, or a fault that a cell left in the sandbox
-GONE = "ResourceNotFoundException"  # 11 cleans up: a read after that finds no secret
+GONE = "ResourceNotFoundException"  # 10 cleans up: a read after that finds no secret
 MISSING = SENTENCE, GONE, "NameError", "KeyError"  # a name, a secret, or a part of a response
 SECONDS = 60  # a cell that takes longer hangs
 SET_UP = re.compile(r"= connect\(|ensure_secret\(")

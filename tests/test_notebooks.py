@@ -13,7 +13,7 @@ import pytest
 from answers import code, shown, texts
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
-NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+NOTEBOOKS = sorted([*FOLDER.glob("*.ipynb"), *FOLDER.glob("deeper/*.ipynb")])
 TOKEN = re.compile(r"(?<![\w/+=-])(?:eyJ[\w-]{20,}(?:\.[\w-]+)*|[A-Za-z0-9+/]{80,}={0,2})(?![\w/+=-])")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 

@@ -1,11 +1,10 @@
-"""The drills of notebook 12: sound services of several styles pass, and the others get the finding that fits."""
+"""The drills of notebook 11: sound services of several styles pass, and the others get the finding that fits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import nbformat
 import pytest
 from answers import NOTEBOOKS, exercises_of, right_answers, wrong_answers
 from names import SECRET_NAME
@@ -14,7 +13,7 @@ from drills import service_review
 from drills.service_review import DRILLS
 from exercises import check_service
 
-SOLUTION = exercises_of(nbformat.read(next(NOTEBOOKS.glob("12_*.ipynb")), as_version=4), "12")["service"].solution
+SOLUTION = exercises_of(next(NOTEBOOKS.glob("11_*.ipynb")))["service"].solution
 # What the cells before the exercise have defined.
 CELLS = """
 import logging, time

@@ -1,4 +1,4 @@
-"""The services of notebook 10, and the servers that run them: nothing is left of a server, however its kernel ends."""
+"""The services of notebook 09, and the servers that run them: nothing is left of a server, however its kernel ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make live`: notebook 11 on your own accounts without JupyterLab, and what it did in build/live.json.
+"""`make live`: notebook 10 on your own accounts without JupyterLab, and what it did in build/live.json.
 
 It checks and says what it costs, and creates nothing before you say yes. Whatever happens to the notebook, this process
 cleans up after it from the record, which stays in build/live/ until AWS and Momento confirm that everything is gone.
@@ -32,7 +32,7 @@ from helpers.ledger import Page
 from helpers.resources import RECORD, Removal, Resources
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOK = ROOT / "notebooks" / "11_go_live.ipynb"
+NOTEBOOK = ROOT / "notebooks" / "10_go_live.ipynb"
 CELL_SECONDS = 180
 
 WATCH = "\n_all = cloud.ledger.page('make live')\n_page = _all.__enter__()"  # beside `cloud = connect()`

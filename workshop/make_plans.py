@@ -28,7 +28,7 @@ PLANS = {
         (("Break", 10), "save first; shut down the kernels"),
         ("Reuse your clients", "each"),
         ("Count the cost", "you move the sliders, they tell you to what"),
-        ("Lock it down", "in pairs"),
+        ("Let only the right identity read it", "in pairs"),
         (("Break", 15), "away from the screens"),
         ("Rotate without downtime", "the drill together"),
         ("Survive failures", "in pairs"),

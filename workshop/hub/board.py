@@ -44,7 +44,7 @@ def exercises() -> dict[str, tuple[str, str]]:
 
 def columns(known: dict[str, tuple[str, str]]) -> list[tuple[str, str, str]]:
     """For each exercise its name, the number of its notebook, and what is to be done."""
-    numbers = [notebook[:2] for notebook, _ in known.values()]
+    numbers = [notebook[:2] if notebook[0].isdigit() else "+" for notebook, _ in known.values()]
     labels = [
         number + "bcdefg"[at - first - 1] if at > (first := numbers.index(number)) else number
         for at, number in enumerate(numbers)

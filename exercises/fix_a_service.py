@@ -1,4 +1,4 @@
-"""Exercise of 12, mend a service: five drills."""
+"""Exercise of 11, fix a service: five drills."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exercises of 06, lock it down: a policy, and its proof."""
+"""Exercises of 06, let only the right identity read it: a policy, and its proof."""
 
 from __future__ import annotations
 
