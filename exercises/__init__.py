@@ -4,18 +4,20 @@ mistake they find.
 An unsolved exercise says "Not yet" and never raises, so that a notebook always runs to its end.
 """
 
-from .cache_it_on_the_client import check_choice, check_single_flight
+from .cache_it_on_the_client import check_reader
+from .contest_of_all_ways import check_choice, check_single_flight
 from .count_the_cost import check_ttl
-from .create_the_secret import check_read_token, check_stored_token
+from .create_the_secret import check_stored_token
 from .fix_a_service import check_service
 from .go_live import check_find_ours
 from .guess import reveal
 from .learner_record import raise_hand
-from .let_only_the_right_identity_read_it import check_policy, check_proof
+from .let_only_the_right_identity_read_it import check_policy
 from .put_it_in_a_service import check_choices, check_workers
 from .retrieve_it_naively import check_reads_per_request
-from .reuse_your_clients import check_listeners, check_one_client
+from .reuse_your_clients import check_announce
 from .rotate_without_downtime import check_roll_back, check_survives_rotation
 from .start_here import check_first_call
 from .survive_failures import check_stale_rule, check_timeouts
+from .topics_in_depth import check_listeners
 from .where_tokens_leak import check_leaks_nowhere

@@ -7,6 +7,8 @@ from helpers.display import Note
 
 def reveal(guess: object, counted: int, unit: str, source: str = "the ledger") -> Note:
     """Set the learner's guess beside what the ledger, or another source, counted."""
+    if guess is None:
+        return Note("Guess first.", "Put a number into the cell with your guess, run that cell, and then this one.")
     if isinstance(guess, bool) or not isinstance(guess, (int, float)) or guess < 0:
         return Note(
             "Not yet.",

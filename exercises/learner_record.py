@@ -14,15 +14,11 @@ from helpers.display import Note, Table
 EXERCISES = {
     "ledger": ("00 Start here", "read the ledger"),
     "mail": ("01 Create the secret", "a key arrives by mail"),
-    "stored": ("01 Create the secret", "read what others stored"),
     "one-read": ("02 Retrieve it naively", "one read for each request"),
-    "one-call": ("03 Cache it on the client", "one call for 32 threads"),
-    "which-row": ("03 Cache it on the client", "which row is it?"),
-    "three-clients": ("04 Reuse your clients", "three clients a request"),
-    "topics": ("04 Reuse your clients", "150 topics, all day"),
+    "reader": ("03 Cache it on the client", "a reader that notices"),
+    "announce": ("04 Reuse your clients", "a topic client that goes on"),
     "ttl": ("05 Count the cost", "choose the TTL"),
     "policy": ("06 Let only the right identity read it", "one character"),
-    "proof": ("06 Let only the right identity read it", "enough, and not too much"),
     "revoked": ("07 Rotate without downtime", "who still serves the revoked token?"),
     "roll-back": ("07 Rotate without downtime", "take it back"),
     "bounded-wait": ("08 Survive failures", "bound the wait"),
@@ -31,6 +27,9 @@ EXERCISES = {
     "which-way": ("09 Put it in a service", "choose for three platforms"),
     "ours": ("10 Go live", "find what is ours"),
     "service": ("11 Fix a service", "five faults"),
+    "one-call": ("Deeper: The contest of all ways", "one call for 32 threads"),
+    "which-row": ("Deeper: The contest of all ways", "which row is it?"),
+    "topics": ("Deeper: Topics in depth", "150 topics, all day"),
     "leaks": ("Deeper: Where tokens leak", "leak nowhere"),
 }
 

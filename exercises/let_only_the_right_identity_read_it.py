@@ -1,9 +1,9 @@
-"""Exercises of 06, let only the right identity read it: a policy, and its proof."""
+"""Exercise of 06, let only the right identity read it: a policy."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
@@ -15,7 +15,7 @@ from botocore.session import get_session
 
 from helpers.cloud import Cloud
 
-from .common import Check, exercise, misbehaved, run_learner
+from .common import Check, exercise
 
 READER = ("secretsmanager:getsecretvalue", "secretsmanager:describesecret")  # IAM ignores the case
 
@@ -57,34 +57,6 @@ def check_policy(cloud: Cloud, policy: str, secret_name: str) -> Check:
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
-
-
-# An identity, the ARNs that it may read and whose description it may look at, and whether that is just right.
-IDENTITIES = [
-    ("an identity that may read this secret and no other", "{ours}", "{ours}", True),
-    ("an identity that may read this secret, and describe every one", "{ours}", "*", True),
-    ("an identity that may only describe this secret", "{ours}-not", "{ours}", False),
-    ("an identity that may read every secret", "*", "*", False),
-    ("an identity that may read the other secret only", "{other}", "{other}", False),
-]
-
-
-@exercise("proof")
-def check_proof(cloud: Cloud, name: str, other_name: str, is_just_right: Callable[[boto3.Session], object]) -> Check:
-    """Does `is_just_right(identity)` tell by requests who may read the one secret and not the other?"""
-    admin = boto3.client("secretsmanager")
-    arns = {what: admin.describe_secret(SecretId=one)["ARN"] for what, one in (("ours", name), ("other", other_name))}
-    for who, read, describe, right in IDENTITIES:
-        allowed = zip(("secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"), (read, describe), strict=True)
-        statements = [{"Effect": "Allow", "Action": action, "Resource": of.format(**arns)} for action, of in allowed]
-        with _identity(json.dumps({"Version": "2012-10-17", "Statement": statements})) as identity:
-            run = run_learner(is_just_right, identity)
-        yield from misbehaved(run, f"For {who} it", "A denied call is a result: attempt() returns it as text.")
-        kind = type(run.returned).__name__
-        yield kind != "bool", f"For {who} it returned a {kind}.", "Let it return True or False."
-        hint = "Two requests with get_secret_value tell: for our secret it must pass, for the other one it must fail."
-        yield run.returned != right, f"For {who} it returned {run.returned}.", hint
-    return "Two requests tell the right policy from one that allows too little or too much."
 
 
 # The models of AWS's services, as files: parsing them again for each identity takes longest.

@@ -1,145 +1,207 @@
-"""Charts: readable in light and dark themes, each with a text for those who can't see it.
+"""Charts as SVG, drawn by nothing but Python: readable in light and dark themes, each with a text that says the same.
 
-A PNG shows everywhere: on a code-hosting site, in an editor, in JupyterLab without internet.
+A chart's title is its message, so compute it from the run. nbval passes over the drawing, and compares the text.
 """
 
 from __future__ import annotations
 
-import base64
-import io
+import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from typing import Any
-
-from matplotlib import rc_context
-from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from .display import duration
 
 # Middle tones, with a contrast of at least 3 to 1 on white and on JupyterLab's dark grey.
 INK = "#7c7c7c"
 COLOURS = ORANGE, BLUE, *_ = "#d9663b", "#3d8fbf", "#4b9b5f", "#a877bd", "#b08a2e"
-STYLE: dict[Any, Any] = {
-    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor"), INK),
-    **dict.fromkeys(("xtick.color", "ytick.color", "grid.color", "legend.labelcolor"), INK),
-    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.titlesize": 12,
-    "font.size": 11,
-    "grid.alpha": 0.25,
-}
-BOLD = {"color": INK, "fontweight": "bold", "fontsize": 10}
+WIDTH, NAMES, RIGHT = 720, 190, 76  # pixels: the drawing, the names on its left, room for what is written on the right
+TOP, ROW, BAR = 62, 28, 16  # below title and legend; from row to row; a bar
+MANY = 12  # more rows than this are drawn thin, without a name each
+STEPS = [digit * 10.0**power for power in range(-7, 4) for digit in (1, 2, 5)]
 
 
 class Chart:
-    """A figure as a picture, and the text that stands for it."""
+    """A drawing, and the text that stands for it."""
 
-    def __init__(self, figure: Figure, alt: str) -> None:
+    def __init__(self, height: float, parts: Sequence[str], alt: str) -> None:
         self.alt = alt
-        self._width = round(figure.get_figwidth() * 80)
-        png = io.BytesIO()
-        figure.savefig(png, format="png", dpi=160, transparent=True)
-        # Broken into lines: a scanner for secrets would take one long line for a token.
-        self._png = base64.encodebytes(png.getvalue()).decode()
+        self.svg = (
+            f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height:.0f}' fill='{INK}' font-size='14' "
+            f"font-family='system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif'>{''.join(parts)}</svg>"
+        )
 
     def _repr_html_(self) -> str:
-        source = f"data:image/png;base64,{self._png}"
-        return f'<img src="{source}" alt="{escape(self.alt)}" style="width: {self._width}px; max-width: 100%">'
+        # As an address: what a code-hosting site or an untrusted notebook leaves of HTML has pictures, and no SVG.
+        source = "data:image/svg+xml," + quote(self.svg, safe=" =:/'(),;!")
+        return f'<img src="{source}" alt="{escape(self.alt)}" style="width: {WIDTH}px; max-width: 100%">'
 
     def __repr__(self) -> str:
         return self.alt
 
 
-def _figure(height: float, columns: int = 1) -> tuple[Figure, Any]:
-    """Return a figure, `height` inches high, and its axes side by side."""
-    figure = Figure(figsize=(9, height), layout="constrained")
-    return figure, figure.subplots(1, columns, squeeze=False)[0]
+class Span(NamedTuple):
+    """A stretch of time in a row of `spans`, in seconds; `kind` gives its colour, and stands in the legend."""
+
+    start: float
+    end: float
+    kind: str
 
 
-@rc_context(STYLE)
-def bars_side_by_side(panels: Mapping[str, Mapping[str, float]], texts: Mapping[str, Callable[[float], str]]) -> Chart:
-    """Draw horizontal bars with the same rows in each panel: `texts` says how a panel's values are written."""
-    rows = list(next(iter(panels.values())))
-    figure, axes = _figure(0.9 + 0.45 * len(rows), len(panels))
-    for axis, (title, values) in zip(axes, panels.items(), strict=True):
-        colours = [COLOURS[place % len(COLOURS)] for place in range(len(rows))]
-        bars = axis.barh(rows, [values[row] for row in rows], color=colours)
-        axis.bar_label(bars, [texts[title](values[row]) for row in rows], padding=4, **BOLD)
-        axis.set_title(title)
-        axis.invert_yaxis()
-        axis.margins(x=0.25)
-        axis.xaxis.set_visible(False)
-        axis.yaxis.set_visible(axis is axes[0])
-        axis.spines["bottom"].set_visible(False)
-        axis.tick_params(left=False)
-    said = (
-        f"{title}: " + ", ".join(f"{row} {texts[title](value)}" for row, value in values.items())
-        for title, values in panels.items()
-    )
-    return Chart(figure, f"Bar chart. {'. '.join(said)}.")
+def shares(rows: Mapping[str, Mapping[str, float]], texts: Mapping[str, Callable[[float], str]], title: str) -> Chart:
+    """Draw a bar of full length for each row, divided by the shares of its parts; `texts` writes a row's values."""
+    parts = [_title(title), *_legend(next(iter(rows.values())))]
+    said = []
+    for place, (row, values) in enumerate(rows.items()):
+        y, x, total = TOP + place * 1.5 * ROW, float(NAMES), sum(values.values()) or 1
+        parts.append(_text(NAMES - 10, y + 17, row, end=True))
+        for colour, value in zip(COLOURS, values.values(), strict=False):
+            width = value / total * (WIDTH - NAMES - 10)
+            parts.append(_bar(x, y, width - 1, colour, 24))
+            if width > 60:
+                parts.append(_text(x + 8, y + 17, texts[row](value), "#fff", bold=True))
+            x += width
+        said.append(f"{row}: " + ", ".join(f"{name} {texts[row](value)}" for name, value in values.items()))
+    return Chart(TOP + len(rows) * 1.5 * ROW, parts, f"Bar chart. {title}. {'. '.join(said)}.")
 
 
-@rc_context(STYLE)
-def stacked_bars(rows: Mapping[str, Mapping[str, float]], title: str) -> Chart:
-    """Draw a bar for each row, made of its parts in seconds; every row has the same parts."""
-    figure, (axis,) = _figure(1.3 + 0.5 * len(rows))
-    ends = [0.0] * len(rows)
-    for colour, part in zip(COLOURS, next(iter(rows.values())), strict=False):
-        widths = [values[part] * 1e3 for values in rows.values()]
-        axis.barh(list(rows), widths, left=ends, color=colour, label=part)
-        ends = [end + width for end, width in zip(ends, widths, strict=True)]
-    for number, (values, end) in enumerate(zip(rows.values(), ends, strict=True)):
-        axis.annotate(duration(sum(values.values())), (end, number), (6, -4), textcoords="offset points", **BOLD)
-    axis.invert_yaxis()
-    axis.margins(x=0.12)
-    axis.set(xlabel="milliseconds", title=title)
-    axis.tick_params(left=False)
-    axis.legend(loc="lower right")
-    said = (
-        f"{row} {duration(sum(values.values()))} ({', '.join(f'{part} {duration(v)}' for part, v in values.items())})"
-        for row, values in rows.items()
-    )
-    return Chart(figure, f"Stacked bar chart. {title}: {'; '.join(said)}.")
+def spans(groups: Mapping[str, Mapping[str, Sequence[Span]]], title: str, *, totals: bool = True) -> Chart:
+    """Draw rows of spans on one axis of time, in groups that are compared: a waterfall, or a timeline.
+
+    With `totals` a row ends with the sum of its spans. More than a dozen rows are threads, and are drawn thin.
+    """
+    everything = [span for rows in groups.values() for row in rows.values() for span in row]
+    end = max(span.end for span in everything)
+    colours = dict(zip(dict.fromkeys(span.kind for span in everything), COLOURS, strict=False))
+    scale, y = (WIDTH - NAMES - RIGHT) / end, float(TOP)
+    parts, said = [_title(title), *_legend(colours)], []
+    for group, rows in groups.items():
+        if group:
+            parts.append(_text(0, y + 12, group, bold=True))
+            y += 22
+        thin = len(rows) > MANY
+        for name, row in rows.items():
+            height = 5 if thin else BAR
+            for start, stop, kind in row:
+                x = NAMES + start * scale
+                parts.append(_bar(x, y, max(2, (stop - start) * scale), colours[kind], height))
+            if not thin:
+                parts.append(_text(NAMES - 10, y + 13, name, end=True))
+                if totals:
+                    x = NAMES + max(span.end for span in row) * scale + 6
+                    parts.append(_text(x, y + 13, duration(sum(stop - start for start, stop, _ in row))))
+            y += height + 2 if thin else ROW - 4
+        counts = Counter(" then ".join(dict.fromkeys(span.kind for span in row)) for row in rows.values())
+        if thin:
+            parts.append(_text(NAMES - 10, y - len(rows) * 3.5 + 4, f"{len(rows)} threads", end=True))
+            told = [f"{number} {kinds}" for kinds, number in sorted(counts.items())]
+        else:
+            told = [
+                f"{name} " + ", ".join(f"{one.kind} {duration(one.end - one.start)}" for one in row)
+                for name, row in rows.items()
+            ]
+        said.append(f"{group}: {'; '.join(told)}" if group else "; ".join(told))
+        y += 14
+    parts[1:1] = _time_axis(end, scale, y - 8)
+    return Chart(y + 16, parts, f"Timeline. {title}. {'. '.join(said)}.")
 
 
-@rc_context(STYLE)
 def latency_dots(values: Mapping[str, tuple[float, float]], title: str) -> Chart:
     """Draw the median and the 99th percentile of each name, in seconds, on a logarithmic axis."""
-    figure, (axis,) = _figure(1.1 + 0.36 * len(values))
-    for row, (median, high) in enumerate(values.values()):
-        colour, end = BLUE if median < 1e-3 else ORANGE, max(high, median)
-        axis.plot([median, end], [row, row], color=colour, linewidth=2, alpha=0.7)
-        axis.plot(median, row, "o", color=colour, markersize=9)
-        axis.plot(high, row, "|", color=colour, markersize=12, markeredgewidth=2)
-        axis.annotate(duration(median), (end, row), (8, -4), textcoords="offset points", **BOLD)
-    axis.set_yticks(range(len(values)), list(values))
-    axis.set_ylim(len(values) - 0.5, -0.5)  # the first row on top, and no dot on an edge
-    axis.set_xscale("log")
-    axis.xaxis.set_major_formatter(EngFormatter("s"))  # 10 µs, 1 ms
-    axis.minorticks_off()
-    axis.grid(axis="x")
-    axis.tick_params(left=False)
-    axis.margins(x=0.12)
-    axis.set(title=title, xlabel="time of one read, logarithmic; dot: median, bar: 99th percentile")
+    low = math.floor(math.log10(min(median for median, _ in values.values())))
+    high = math.ceil(math.log10(max(map(max, values.values()))) + 0.01)
+    scale = (WIDTH - NAMES - RIGHT) / (high - low)
+    bottom = TOP + len(values) * ROW - 4
+    parts = [_title(title), _text(0, 42, "one read, logarithmic; dot: median, bar: 99th percentile")]
+    for power in range(low, high + 1):
+        x = NAMES + (power - low) * scale
+        parts += [_line(x, TOP - 8, bottom), _text(x, bottom + 18, _axis_time(10.0**power), middle=True)]
+    for place, (name, (median, tail)) in enumerate(values.items()):
+        y = TOP + place * ROW + 8
+        x, end = (NAMES + (math.log10(value) - low) * scale for value in (median, max(tail, median)))
+        colour = BLUE if median < 1e-3 else ORANGE
+        parts += [
+            _text(NAMES - 10, y + 5, name, end=True),
+            _bar(x, y - 1, max(1, end - x), colour, 2),
+            _bar(end - 1, y - 7, 2, colour, 14),
+            f"<circle cx='{x:.1f}' cy='{y}' r='5' fill='{colour}'/>",
+            _text(end + 8, y + 5, duration(median)),
+        ]
     said = ", ".join(f"{name} {duration(median)}" for name, (median, _) in values.items())
-    return Chart(figure, f"Chart on a logarithmic axis. {title}, medians: {said}.")
+    return Chart(bottom + 26, parts, f"Chart on a logarithmic axis. {title}, medians: {said}.")
 
 
-@rc_context(STYLE)
-def drill_timelines(drills: Sequence[Any], bins: int = 40) -> Chart:
+def drill_timelines(drills: Sequence[Any], bins: int = 90) -> Chart:
     """Draw each drill's operations over time, failed ones in another colour, with a line at each rotation.
 
-    A drill is what `drills.rotation_drill.run_drill` returns.
+    A drill is what `drills.rotation_drill.run_drill` returns. All share both axes.
     """
-    figure, axes = _figure(2.8, len(drills))
-    for axis, drill in zip(axes, drills, strict=True):
-        parts = [[when for when, succeeded in drill.finished if succeeded is wanted] for wanted in (True, False)]
-        axis.hist(parts, bins, stacked=True, color=[BLUE, ORANGE], label=["succeeded", "failed"])
-        for rotation in drill.rotations:
-            axis.axvline(rotation, color=INK, linewidth=1, linestyle="--")
-        axis.set(title=drill.name, xlabel="seconds; a dashed line is a rotation", ylabel="operations")
-        axis.legend(loc="upper left", bbox_to_anchor=(0, -0.25), ncols=2)
-    said = "; ".join(f"{drill.name} {len(drill.finished):,}, of which {drill.failed:,} failed" for drill in drills)
-    return Chart(figure, f"Operations over time, with {len(drills[0].rotations)} rotations: {said}.")
+    end = max(when for drill in drills for when, _ in drill.finished) or 1
+    counts = [Counter((int(when / end * (bins - 1)), good) for when, good in drill.finished) for drill in drills]
+    most = max(one[place, True] + one[place, False] for one in counts for place in range(bins))
+    width, height = (WIDTH - NAMES - 10) / bins, 70
+    title = "; ".join(
+        f"{drill.name}: {drill.failed:,} of {len(drill.finished):,} operations failed" for drill in drills
+    )
+    parts = [_title("Operations over time, with a line at each rotation")]
+    parts += _legend({"failed": 0, "succeeded": 0})
+    for number, (drill, count) in enumerate(zip(drills, counts, strict=True)):
+        bottom = TOP + (number + 1) * (height + 20) - 20
+        parts.append(_text(NAMES - 10, bottom - height / 2 + 5, drill.name, end=True))
+        for place in range(bins):
+            top = float(bottom)
+            for good, colour in ((False, ORANGE), (True, BLUE)):
+                tall = count[place, good] / most * height
+                top -= tall
+                if tall:
+                    parts.append(_bar(NAMES + place * width, top, width - 0.5, colour, tall))
+        parts += [
+            _bar(NAMES + when / end * bins * width, bottom - height - 6, 1.5, INK, height + 6)
+            for when in drill.rotations
+        ]
+    bottom = TOP + len(drills) * (height + 20) - 20
+    parts[1:1] = _time_axis(end, bins * width / end, bottom)
+    return Chart(bottom + 24, parts, f"Operations over time, with {len(drills[0].rotations)} rotations. {title}.")
+
+
+def _title(title: str) -> str:
+    return f"<text x='0' y='17' font-size='16' font-weight='700'>{escape(title)}</text>"
+
+
+def _legend(kinds: Mapping[str, object]) -> list[str]:
+    parts, x = [], 0.0
+    for colour, kind in zip(COLOURS, kinds, strict=False):
+        parts += [_bar(x, 32, 11, colour, 11), _text(x + 16, 42, kind)]
+        x += 40 + 7.2 * len(kind)
+    return parts
+
+
+def _time_axis(end: float, scale: float, bottom: float) -> list[str]:
+    step = next(step for step in STEPS if end / step <= 6)
+    ticks = [number * step for number in range(int(end / step) + 1)]
+    lines = [_line(NAMES + tick * scale, TOP - 6, bottom) for tick in ticks]
+    return lines + [_text(NAMES + tick * scale, bottom + 17, _axis_time(tick), middle=True) for tick in ticks]
+
+
+def _axis_time(seconds: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size * 0.999:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds * 1e9:g} ns" if seconds else "0"
+
+
+def _text(x: float, y: float, text: str, fill: str = "", *, end=False, middle=False, bold=False) -> str:
+    more = " text-anchor='end'" if end else " text-anchor='middle'" if middle else ""
+    more += " font-weight='700'" if bold else ""
+    more += f" fill='{fill}'" if fill else ""
+    return f"<text x='{x:.1f}' y='{y:.1f}'{more}>{escape(text)}</text>"
+
+
+def _bar(x: float, y: float, width: float, colour: str, height: float) -> str:
+    return f"<rect x='{x:.1f}' y='{y:.1f}' width='{max(0, width):.1f}' height='{height:.1f}' fill='{colour}'/>"
+
+
+def _line(x: float, top: float, bottom: float) -> str:
+    return f"<line x1='{x:.1f}' x2='{x:.1f}' y1='{top:.1f}' y2='{bottom:.1f}' stroke='{INK}' stroke-opacity='0.3'/>"

@@ -20,6 +20,11 @@ def duration(seconds: float) -> str:
     return f"{value:,.{digits}f}{_THIN}{unit}"
 
 
+def share(part: float, whole: float) -> str:
+    """Write how much of a measured whole a part is, such as "72 %"."""
+    return f"{part / whole:.0%}".replace("%", f"{_THIN}%")
+
+
 def dollars(amount: float) -> str:
     """Write US dollars with as many decimals as a price per call needs."""
     return f"${amount:,.2f}" if amount >= 0.01 or amount == 0 else f"${amount:.6f}"

@@ -4,7 +4,8 @@ Momento refuses it.
     momento = MomentoClient("tutorial/momento-api-key")  # at module level: once for each process
 
     def handle(user):
-        return momento.call(lambda client: client.increment("tutorial", f"visits/{user}"))
+        response = momento.call(lambda client: client.increment("tutorial", f"visits/{user}"))
+        return checked(response).value
 
 It needs MOMENTO_ENDPOINT (from Momento's console), AWS credentials and a region, and two
 permissions on the secret: secretsmanager:DescribeSecret and secretsmanager:GetSecretValue.
@@ -24,6 +25,7 @@ from aws_secretsmanager_caching import SecretCache, SecretCacheConfig
 from botocore.config import Config
 from momento import CacheClient, Configurations, CredentialProvider
 from momento.errors import MomentoErrorCode
+from momento.responses.mixins import ErrorResponseMixin
 
 # boto3 would wait for minutes by default.
 AWS = Config(
@@ -76,3 +78,10 @@ class MomentoClient:
         # After an error the library waits before the next read: ten seconds at most, not an hour.
         config = SecretCacheConfig(secret_refresh_interval=self._ttl, exception_retry_delay_max=10)
         return SecretCache(config, self._boto3_client)
+
+
+def checked(response):
+    """Return the response, or raise the error that it carries: Momento's SDK returns errors."""
+    if isinstance(response, ErrorResponseMixin):
+        raise response.inner_exception
+    return response

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from pathlib import Path
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import pytest
 
-from helpers.charts import bars_side_by_side, latency_dots, stacked_bars
-from helpers.display import Note, PlainError, Table, dollars, duration
+from helpers.charts import MANY, Span, latency_dots, shares, spans
+from helpers.display import Note, PlainError, Table, dollars, duration, share
 
 
 @pytest.mark.parametrize(
@@ -52,16 +55,22 @@ def test_a_plain_error_is_shown_as_its_sentence_only():
     assert PlainError("cause and fix.")._render_traceback_() == ["✗ cause and fix."]
 
 
-@pytest.mark.parametrize(
-    "chart",
-    [
-        bars_side_by_side({"calls": {"one": 3, "two": 4}}, {"calls": str}),
-        stacked_bars({"one": {"a": 3, "b": 0}, "two": {"a": 1, "b": 3}}, "Title"),
-        latency_dots({"one": (3, 5), "two": (4, 5)}, "Title"),
-    ],
-    ids=["bars", "stacked", "dots"],
-)
-def test_a_chart_has_a_text_with_its_numbers(chart):
-    assert re.search(r"\bone 3\b.*\btwo 4\b", repr(chart))
-    picture = re.fullmatch(r'<img src="data:image/png;base64,[\w+/=\s]{1000,}" alt="(.*?)".*>', chart._repr_html_())
-    assert picture[1] == repr(chart)
+THREADS = {str(number): [Span(0, 1, "calls" if number == 3 else "waits")] for number in range(MANY + 1)}
+CHARTS = {
+    "shares": (shares({"time": {"one": 3, "two": 4}}, {"time": str}, "A <title>"), "time: one 3, two 4"),
+    "spans": (spans({"": {"one": [Span(0, 3, "a"), Span(3, 4, "b")]}}, "A <title>"), "one a 3.00 s, b 1.00 s"),
+    "threads": (spans({"one cache": THREADS}, "A <title>"), f"one cache: 1 calls; {MANY} waits"),
+    "dots": (latency_dots({"one": (3, 5), "two": (4, 5)}, "A <title>"), "one 3.00 s, two 4.00 s"),
+}
+
+
+@pytest.mark.parametrize(("chart", "numbers"), CHARTS.values(), ids=CHARTS)
+def test_a_chart_is_svg_with_a_text_that_has_its_numbers(chart, numbers):
+    assert "A <title>" in repr(chart) and numbers in repr(chart).replace("\N{NARROW NO-BREAK SPACE}", " ")
+    picture = re.fullmatch(r'<img src="data:image/svg\+xml,([^"<>]*)" alt="(.*?)" style=.*>', chart._repr_html_())
+    assert "A <title>" in "".join(ElementTree.fromstring(unquote(picture[1])).itertext())
+    assert unescape(picture[2]) == repr(chart)
+
+
+def test_a_share_is_written_as_the_sanitizer_knows_it():
+    assert share(18, 25) == "72\N{NARROW NO-BREAK SPACE}%"
