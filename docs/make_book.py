@@ -155,9 +155,8 @@ def lay_out(source: Path) -> None:
     book = Book(source)
     readme = text_of("README.md")
     head, rest = readme.split("## Start\n", 1)
-    _, table = rest.split("## The notebooks\n", 1)
-    table, _ = table.split("## How it works\n", 1)
-    kept = f"{head}## Start\n\n## The notebooks\n{table}## How it works\n"
+    table = rest.split("## Where to go\n", 1)[1].split("[The map]", 1)[0]
+    kept = f"{head}## Start\n\n## Where to go\n{table}"
     book.write("README.md", book.with_its_links(kept, "README.md"))
     for path in sorted((ROOT / "notebooks").rglob("[!.]*.ipynb")):
         book.add(path.relative_to(ROOT).as_posix())

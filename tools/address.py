@@ -13,15 +13,16 @@ PLACES = (
     ("pyproject.toml", HUB + r"[\w.-]+/[\w.-]+", HUB + "{owner}/{name}"),
     ("momento_token/README.md", HUB + r"[\w.-]+/[\w.-]+(?=#)", HUB + "{owner}/{name}"),
     ("workshop/email.md", r"git clone \S+\ncd \S+", "git clone " + HUB + "{owner}/{name}\ncd {name}"),
+    ("README.md", r"(?<=git clone )<?(?:address of this repository|https://\S+?)>?(?= )", HUB + "{owner}/{name}"),
     (
         "README.md",
         "(?<=<!-- book -->).*?(?=<!-- -->)",
-        "[the book](https://{owner}.github.io/{name}/), the notebooks as they last ran, with a live cost panel",
+        "[the book](https://{owner}.github.io/{name}/), the notebooks as they last ran",
     ),
     (
         "README.md",
         "(?<=<!-- binder -->).*?(?=<!-- -->)",
-        "[launch it](https://mybinder.org/v2/gh/{owner}/{name}/HEAD?urlpath=lab/tree/work/00_start_here.ipynb)",
+        "[on Binder](https://mybinder.org/v2/gh/{owner}/{name}/HEAD?urlpath=lab/tree/work/00_start_here.ipynb)",
     ),
 )
 

@@ -16,7 +16,7 @@ import nbformat
 WORDS_A_MINUTE = 150
 SECONDS_A_CELL = 10
 SECONDS_A_LINE = 3
-MINUTES_AN_EXERCISE = 5
+MINUTES_AN_EXERCISE = 5  # unless its cell has a tag such as `minutes:20`
 
 _NOT_READ = re.compile(r"<details>.*?</details>|```.*?```|!?\[([^\]]*)\]\([^)]*\)", re.DOTALL)
 
@@ -27,12 +27,12 @@ class Figures(NamedTuple):
     words: int
     cells: int
     lines: int
-    exercises: int
+    exercises: list[int]  # minutes of each
 
     @property
     def minutes(self) -> int:
         running = (self.cells * SECONDS_A_CELL + self.lines * SECONDS_A_LINE) / 60
-        return round(self.words / WORDS_A_MINUTE + running + self.exercises * MINUTES_AN_EXERCISE)
+        return round(self.words / WORDS_A_MINUTE + running + sum(self.exercises))
 
 
 def figures(path: Path) -> Figures:
@@ -40,12 +40,17 @@ def figures(path: Path) -> Figures:
     prose = " ".join(_NOT_READ.sub(r"\1", cell.source) for cell in cells if cell.cell_type != "code")
     code = [cell for cell in cells if cell.cell_type == "code"]
     lines = [line for cell in code for line in cell.source.splitlines() if line.strip()]
-    exercises = [cell for cell in code if "exercise" in cell.metadata.get("tags", [])]
-    return Figures(len(prose.split()), len(code), len(lines), len(exercises))
+    exercises = [_minutes_of(tags) for cell in code if "exercise" in (tags := cell.metadata.get("tags", []))]
+    return Figures(len(prose.split()), len(code), len(lines), exercises)
+
+
+def _minutes_of(tags: list[str]) -> int:
+    said = [int(tag.removeprefix("minutes:")) for tag in tags if tag.startswith("minutes:")]
+    return said[0] if said else MINUTES_AN_EXERCISE
 
 
 if __name__ == "__main__":
     print("minutes words cells lines exercises")
     for name in sys.argv[1:]:
         one = figures(Path(name))
-        print(f"{one.minutes:7} {one.words:5} {one.cells:5} {one.lines:5} {one.exercises:9}  {name}")
+        print(f"{one.minutes:7} {one.words:5} {one.cells:5} {one.lines:5} {len(one.exercises):9}  {name}")
