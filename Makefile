@@ -61,6 +61,9 @@ slides: .venv/lab  ## slides of the workshop as offline HTML, into build/slides
 	@$(NPM) .venv/reveal $(REVEAL)
 	$(BIN)/python workshop/make_slides.py
 
+screenshot: .venv/test  ## the picture in the README, taken of notebook 02 as it is stored
+	$(BIN)/python tools/screenshot.py
+
 book: .venv/book  ## the web book, a static site from the stored outputs, into build/book
 	$(BIN)/python docs/make_book.py
 
@@ -123,5 +126,5 @@ clean:  ## remove what was made, the environment included; work/ and a class's b
 
 FORCE:
 
-.PHONY: FORCE help lab fresh address check test again live bench hub class push hub-doctor hub-end slides book lambda outputs lock newest oldest build/newest build/oldest clean
+.PHONY: FORCE help lab fresh address check test again live bench hub class push hub-doctor hub-end slides screenshot book lambda outputs lock newest oldest build/newest build/oldest clean
 .DEFAULT_GOAL := help
