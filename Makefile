@@ -75,7 +75,7 @@ outputs: .venv/lab  ## run all notebooks and rewrite their stored outputs
 
 lock: .venv/lab  ## pin the newest versions that pyproject.toml allows
 	$(LOCK) pyproject.toml --group services -o requirements.txt
-	$(LOCK) --group ministack -o sandbox/requirements.txt
+	$(LOCK) $(foreach one,botocore jmespath python-dateutil six urllib3,--no-emit-package $(one)) --group ministack -o sandbox/requirements.txt
 	$(LOCK) --group test -c requirements.txt -o tests/requirements.txt
 	$(LOCK) --group hub -c requirements.txt -o workshop/hub/requirements.txt
 	$(LOCK) --group book -c requirements.txt -c tests/requirements.txt -o docs/requirements.txt

@@ -3,8 +3,9 @@
 Its ASGI application is called in the sandbox's process. Its start-up hook is not run: it would open more ports and
 remove Docker containers, which are the learner's.
 
-MiniStack pins one botocore exactly. So that it can't hold back the learner's SDK, it is installed with what it needs in
-a folder of its own, which only the process that runs it puts on its path.
+MiniStack pins one botocore exactly, and runs with others too. So that it can't hold back the learner's SDK, it is
+installed in a folder of its own with what it needs except botocore, and uses the environment's. Only the process that
+runs it puts the folder on its path.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def set_up() -> None:
     elif there == wanted:
         return
     install_lock(".")
-    install_lock("sandbox", "--target", str(VENV / "ministack"))
+    install_lock("sandbox", "--no-deps", "--target", str(VENV / "ministack"))
     install("--no-deps", "-e", ".")
     without_slow_parts()
     SET_UP.write_text(wanted, encoding="utf-8")
