@@ -1,7 +1,7 @@
-"""One Momento client for a process: its token is read from Secrets Manager, and again when
-Momento refuses it.
+"""Keep one Momento client for the process. Its token comes from Secrets Manager, and when Momento
+denies that token, the secret is read again and a new client takes over.
 
-    momento = MomentoClient("tutorial/momento-api-key")  # at module level: once for each process
+    momento = MomentoClient("tutorial/momento-api-key")  # at module level: once per process
 
     def handle(user):
         response = momento.call(lambda client: client.increment("tutorial", f"visits/{user}"))
@@ -31,6 +31,7 @@ from momento.responses.mixins import ErrorResponseMixin
 AWS = Config(
     connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 2}
 )
+RENEWAL_PAUSE = 1  # seconds: a secret that holds a denied token is read again no more often
 
 
 def new_cache_client(token):
@@ -40,21 +41,25 @@ def new_cache_client(token):
 
 class MomentoClient:
     def __init__(self, secret_name, new_client=new_cache_client, ttl=3600):
+        """`new_client(token)` returns the Momento client to keep; `ttl` is in seconds."""
         self._secret_name, self._new_client, self._ttl = secret_name, new_client, ttl
-        self._boto3_client, self._lock = boto3.client("secretsmanager", config=AWS), Lock()
-        self._renewed_at = self._token = self._client = None
+        self._boto3_client = boto3.client("secretsmanager", config=AWS)
+        self._lock = Lock()
         self._tokens = self._empty_cache()
+        self._token = self._client = None  # a client, and the token it was made with
+        self._renewed_at = float("-inf")
 
     def call(self, operation):
-        """Return the response of `operation(client)`, repeated once if Momento refuses the token.
+        """Return the response of `operation(client)`, repeated once if Momento denies the token.
 
-        A refused call has done nothing. Raises what boto3 raises if the token can't be read.
+        A denied call has done nothing. Raises what boto3 raises if the token can't be read.
         """
         client, tokens = self._current()
         response = operation(client)
         if getattr(response, "error_code", None) == MomentoErrorCode.AUTHENTICATION_ERROR:
             self._renew(tokens)
-            response = operation(self._current()[0])
+            client, _ = self._current()
+            response = operation(client)
         return response
 
     def _current(self):
@@ -63,16 +68,18 @@ class MomentoClient:
         if not token or token[0] in "{[\"'":
             raise ValueError(f"{self._secret_name} must hold the API key alone, as plaintext.")
         with self._lock:
-            # A client takes its token when it is made, and never another.
+            # A client keeps the token it was made with, so a new token needs a new client. A
+            # thread that read its token before a renewal must not bring the old one back.
             if self._client is None or (token != self._token and tokens is self._tokens):
                 self._client, self._token = self._new_client(token), token
             return self._client, tokens
 
     def _renew(self, tokens):
+        """Start an empty cache, so that the next call reads the secret: one thread, for all."""
         with self._lock:
             now = time.monotonic()
-            if self._tokens is tokens and (not self._renewed_at or now > self._renewed_at + 1):
-                self._tokens, self._renewed_at = self._empty_cache(), now  # one thread, for all
+            if tokens is self._tokens and now > self._renewed_at + RENEWAL_PAUSE:
+                self._tokens, self._renewed_at = self._empty_cache(), now
 
     def _empty_cache(self):
         # After an error the library waits before the next read: ten seconds at most, not an hour.

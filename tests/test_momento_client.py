@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import threading
 import time
@@ -12,6 +13,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from momento import CacheClient, Configurations
+from momento.errors import AuthenticationException
 from momento.responses import CacheIncrement
 from names import SECRET_NAME
 
@@ -23,17 +25,22 @@ FILE = Path(__file__).resolve().parent.parent / "notebooks" / "momento_client.py
 
 
 @pytest.fixture
-def momento(cloud, monkeypatch):
-    """A function that makes a MomentoClient for the sandbox."""
+def file(monkeypatch):
+    """The file, as a notebook beside it imports it."""
     monkeypatch.syspath_prepend(str(FILE.parent))
-    from momento_client import MomentoClient
+    return importlib.import_module("momento_client")
+
+
+@pytest.fixture
+def momento(cloud, file):
+    """A function that makes a MomentoClient for the sandbox."""
 
     configuration = Configurations.Laptop.v1().with_middlewares(cloud.ledger.middlewares)
 
     def new_client(token: str) -> CacheClient:
         return CacheClient(configuration, cloud.credentials_from(token), timedelta(minutes=1))
 
-    return lambda **settings: MomentoClient(SECRET_NAME, new_client, **settings)
+    return lambda **settings: file.MomentoClient(SECRET_NAME, new_client, **settings)
 
 
 def rotate(cloud) -> None:
@@ -73,6 +80,15 @@ def test_32_threads_share_a_read_and_a_client_through_rotations_a_second_apart(c
         thread.join(20)
     assert all(isinstance(response, CacheIncrement.Success) for response in responses)
     assert max(response.value for response in responses) == len(responses) + 32  # each was done once
+
+
+def test_checked_returns_a_good_response_and_raises_the_error_of_another(cloud, momento, file):
+    kept = momento()
+    response = kept.call(visit)
+    assert file.checked(response) is response and response.value == 1
+    cloud.revoke_api_key(cloud.api_key)
+    with pytest.raises(AuthenticationException):
+        file.checked(kept.call(visit))
 
 
 def test_a_refused_token_without_a_newer_one_is_read_once_a_second_and_not_for_each_call(cloud, momento):

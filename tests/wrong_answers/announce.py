@@ -1,38 +1,150 @@
-# %% Make one client outside the handler
-handle = handle_with_three
+# %% announce returned nothing
+from momento import TopicClient, TopicConfigurations
+
+def new_topic_client(token):
+    return TopicClient(TopicConfigurations.Default.latest(), cloud.credentials_from(token))
 
 
-# %% New clients: 4
-of_user = functools.lru_cache(lambda user: new_client())
+topics = MomentoClient(SECRET_NAME, new_topic_client)
 
 
-def handle(user):
-    return visit_with(of_user(user), user)
+def announce(text):
+    checked(topics.call(lambda client: client.publish(CACHE_NAME, "news", text)))
 
 
-# %% New clients: 5
-mine = threading.local()
+# %% After a rotation Momento denied a call
+from momento import TopicClient, TopicConfigurations
+
+client = TopicClient(TopicConfigurations.Default.latest(), cloud.credentials_from(get_token(sm)))
 
 
-def handle(user):
-    if not hasattr(mine, "client"):
-        mine.client = new_client()
-    return visit_with(mine.client, user)
+def announce(text):
+    return checked(client.publish(CACHE_NAME, "news", text))
 
 
-# %% each request still reads the token
-one = new_client()
+# %% with the token that it gives to new_topic_client
+from momento import TopicClient, TopicConfigurations
+
+credentials = cloud.credentials_from(get_token(sm))  # once, outside
+topics = MomentoClient(SECRET_NAME, lambda token: TopicClient(TopicConfigurations.Default.latest(), credentials))
 
 
-def handle(user):
-    read(sm)
-    return visit_with(one, user)
+def announce(text):
+    return topics.call(lambda client: client.publish(CACHE_NAME, "news", text))
 
 
-# %% your handler returned 1; Momento counted 2
-one = new_client()
+# %% your client has the old token
+from momento import TopicClient, TopicConfigurations
+
+kept = []
 
 
-def handle(user):
-    visit_with(one, user)
-    return 1
+def announce(text):
+    """Makes a new client when it is denied, and doesn't repeat the call."""
+    if not kept:
+        kept.append(TopicClient(TopicConfigurations.Default.latest(), cloud.credentials_from(get_token(sm))))
+    response = kept[0].publish(CACHE_NAME, "news", text)
+    if hasattr(response, "error_code"):
+        kept.clear()
+    return checked(response)
+
+
+# %% reads of the secret: 2, new topic clients: 2
+from momento import TopicClient, TopicConfigurations
+
+def new_topic_client(token):
+    return TopicClient(TopicConfigurations.Default.latest(), cloud.credentials_from(token))
+
+
+def announce(text):
+    topics = MomentoClient(SECRET_NAME, new_topic_client)
+    return checked(topics.call(lambda client: client.publish(CACHE_NAME, "news", text)))
+
+
+# %% reads of the secret: 2, new topic clients: 1
+from momento import TopicClient, TopicConfigurations
+
+held = {}
+
+
+def announce(text):
+    token = get_token(sm)
+    if token not in held:
+        held[token] = TopicClient(TopicConfigurations.Default.latest(), cloud.credentials_from(token))
+    return checked(held[token].publish(CACHE_NAME, "news", text))
+
+
+# %% put `checked(…)` around what `call` returns
+from momento import TopicClient, TopicConfigurations
+
+def new_topic_client(token):
+    return TopicClient(TopicConfigurations.Default.latest(), cloud.credentials_from(token))
+
+
+topics = MomentoClient(SECRET_NAME, new_topic_client)
+
+
+def announce(text):
+    return topics.call(lambda client: client.publish(CACHE_NAME, "news", text))
+
+
+# %% and its text is not on the topic
+from momento import TopicClient, TopicConfigurations
+
+def new_topic_client(token):
+    return TopicClient(TopicConfigurations.Default.latest(), cloud.credentials_from(token))
+
+
+topics = MomentoClient(SECRET_NAME, new_topic_client)
+
+
+def announce(text):
+    return checked(topics.call(lambda client: client.publish(CACHE_NAME, "announcements", text)))
+
+
+# %% put `checked` around its `call`, not inside
+from momento import TopicClient, TopicConfigurations
+
+def new_topic_client(token):
+    return TopicClient(TopicConfigurations.Default.latest(), cloud.credentials_from(token))
+
+
+topics = MomentoClient(SECRET_NAME, new_topic_client)
+
+
+def announce(text):
+    """`checked` inside of `call`: it raises before `call` sees that the token is denied."""
+    return topics.call(lambda client: checked(client.publish(CACHE_NAME, "news", text)))
+
+
+# %% After a rotation a text is not on the topic
+from momento import TopicClient, TopicConfigurations
+
+def new_topic_client(token):
+    return TopicClient(TopicConfigurations.Default.latest(), cloud.credentials_from(token))
+
+
+client = new_topic_client(get_token(sm))
+responses = []
+
+
+def announce(text):
+    response = client.publish(CACHE_NAME, "news", text)
+    responses.append(response if not hasattr(response, "error_code") else responses[-1])
+    return responses[-1]
+
+
+# %% announce returned _ClientWith
+from momento import TopicClient, TopicConfigurations
+
+from contextlib import nullcontext
+
+
+class _ClientWith(nullcontext):
+    pass
+
+
+def announce(text):
+    with TopicClient(TopicConfigurations.Default.latest(), cloud.credentials_from(get_token(sm))) as client:
+        checked(client.publish(CACHE_NAME, "news", text))
+        return _ClientWith(client)
