@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import boto3
 from botocore.exceptions import ClientError
+from momento import CacheClient, Configurations
+from momento.errors import MomentoErrorCode
 
 from helpers.cloud import Cloud, kind_of
 from helpers.ledger import error_code
@@ -15,24 +19,33 @@ from .common import Check, exercise
 @exercise("mail")
 def check_stored_token(cloud: Cloud, name: str, received: str) -> Check:
     """Is the secret `name` the key that was received, alone and as text, and tagged?"""
-    client = boto3.client("secretsmanager")
+    sm = boto3.client("secretsmanager")
     stored, code, mistake = "", "", ""
     try:
-        stored = client.get_secret_value(SecretId=name, VersionStage="AWSCURRENT").get("SecretString")
+        stored = sm.get_secret_value(SecretId=name, VersionStage="AWSCURRENT").get("SecretString")
         kind_of(stored)
     except ClientError as error:
         code = error_code(error)
     except TokenError as error:
         mistake = str(error)
-    hint = (
-        "Create it with client.create_secret(Name=…, SecretString=…), or bring it back with client.restore_secret(…)."
+    seen = f"Reading the secret {name} failed with {code}."
+    yield (
+        code,
+        seen,
+        "Create it with sm.create_secret(Name=…, SecretString=…), or bring it back with sm.restore_secret(…).",
     )
-    yield code, f"Reading the secret {name} failed with {code}.", hint
-    yield mistake, mistake, f"Repair the text, then client.put_secret_value(SecretId={name!r}, SecretString=…)."
-    seen = "The secret holds a key, and not the one that you were sent."
-    hint = "Store what is in `received`: the key for this service. The cell above sends you a new one."
-    yield stored != str(received).strip().strip('"'), seen, hint
+    yield mistake, mistake, f"Repair the text, then sm.put_secret_value(SecretId={name!r}, SecretString=…)."
+    seen = "The secret holds a text in the form of a key, and not the key that you were sent."
+    hint = "Store the whole key in `received`. If you have changed `received`, run its cell: it sends you a new key."
+    yield stored != str(received).strip().strip('"') or _is_denied(cloud, stored), seen, hint
     seen = "The token is right. One thing is missing: the secret has no tag."
-    hint = f"client.tag_resource(SecretId={name!r}, Tags=[…]) adds one, so that your team can find what it owns."
-    yield not client.describe_secret(SecretId=name).get("Tags"), seen, hint
-    return "The secret holds the token alone, and it is tagged."
+    hint = f"sm.tag_resource(SecretId={name!r}, Tags=TAGS) adds one, so that your team can find what it owns."
+    yield not sm.describe_secret(SecretId=name).get("Tags"), seen, hint
+    return "The secret holds the token alone, Momento accepts it, and it is tagged."
+
+
+def _is_denied(cloud: Cloud, key: str) -> bool:
+    """Tell whether Momento denies a call with this key: a learner may have cut off a part of `received` first."""
+    with CacheClient(Configurations.Laptop.v1(), cloud.credentials_from(key), timedelta(minutes=10)) as momento:
+        response = momento.get("tutorial", "exercise")
+    return getattr(response, "error_code", None) == MomentoErrorCode.AUTHENTICATION_ERROR

@@ -9,6 +9,8 @@ def reveal(guess: object, counted: int, unit: str, source: str = "the ledger") -
     """Set the learner's guess beside what the ledger, or another source, counted."""
     if guess is None:
         return Note("Guess first.", "Put a number into the cell with your guess, run that cell, and then this one.")
+    if counted == 1:
+        unit = unit.removesuffix("s")
     if isinstance(guess, bool) or not isinstance(guess, (int, float)) or guess < 0:
         return Note(
             "Not yet.",

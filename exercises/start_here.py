@@ -16,10 +16,21 @@ def check_first_call(answer: object, page: object) -> Check:
     seen = f"The ledger's page holds {len(calls):,} calls, and not the two of a first read."
     hint = "Run the cell with `SecretCache` again: it makes a new cache, and a new page named `cached`."
     yield calls != [FIRST, SECOND], seen, hint
-    said = answer.strip() if isinstance(answer, str) else ""
-    yield not said, "There is no answer yet.", "Put the name of a call between the quotation marks."
-    hint = "The rows are sorted by name; `[call.operation for call in cached.calls]` has the order of the calls."
-    yield said == SECOND, f"{said} was the second.", hint
+    said = _name(answer)
+    yield not said, "There is no name yet.", "Put the name of a call between the quotation marks, and run that cell."
+    hint = "The table is sorted by name; `[call.operation for call in cached.calls]` has the order of the calls."
+    yield _alike(said, SECOND), f"{said} was the second.", hint
     hint = "Copy one name from the column Call of the ledger's last table, spelled as it is there."
-    yield said != FIRST, f"{said} isn't on the page.", hint
+    yield not _alike(said, FIRST), f"{said} isn't on the page.", hint
     return f"The ledger recorded {FIRST}, then {SECOND}: the library asks which version is current, then fetches it."
+
+
+def _name(answer: object) -> str:
+    """Return the name in an answer, which may also be a call of the ledger's."""
+    operation = getattr(answer, "operation", answer)
+    return operation.strip(" \n\t\"'`()") if isinstance(operation, str) else ""
+
+
+def _alike(said: str, operation: str) -> bool:
+    """Tell whether a name is that of the operation, also in boto3's spelling."""
+    return said.replace("_", "").lower() == operation.lower()

@@ -1,5 +1,8 @@
 # %% with white space
 my_answer = " DescribeSecret\n"
 
-# %% taken from the ledger
-my_answer = cached.calls[0].operation
+# %% the call itself, taken from the ledger
+my_answer = cached.calls[0]
+
+# %% as boto3's method is spelled
+my_answer = "describe_secret()"

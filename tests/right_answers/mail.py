@@ -1,8 +1,11 @@
 # %% read as JSON, and tagged afterwards
-client.create_secret(Name=EXERCISE_SECRET, SecretString=json.loads(received))
-client.tag_resource(SecretId=EXERCISE_SECRET, Tags=[{"Key": "team", "Value": "games"}])
+sm.create_secret(Name="tutorial/exercise", SecretString=json.loads(received))
+sm.tag_resource(SecretId="tutorial/exercise", Tags=[{"Key": "team", "Value": "games"}])
 
 # %% updated, and the text put right in place
 received = received.strip().strip('"')
-client.create_secret(Name=EXERCISE_SECRET, SecretString="wrong at first", Tags=TAGS)
-client.update_secret(SecretId=EXERCISE_SECRET, SecretString=received)
+sm.create_secret(Name="tutorial/exercise", SecretString="wrong at first", Tags=TAGS)
+sm.update_secret(SecretId="tutorial/exercise", SecretString=received)
+
+# %% by the function of the notebook, which tags
+store("tutorial/exercise", received.strip('" \n'))
