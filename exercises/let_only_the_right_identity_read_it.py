@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
 import boto3
 from botocore.exceptions import ClientError, ParamValidationError
-from botocore.loaders import create_loader
-from botocore.session import get_session
 
+from drills.who_may_read import new_identity, remove_identity
 from helpers.cloud import Cloud
 
 from .common import Check, exercise
@@ -27,9 +26,9 @@ def check_policy(cloud: Cloud, policy: str, secret_name: str) -> Check:
     A new identity with this policy makes the two calls of a reader; what else it may do is read from the policy.
     """
     arn = boto3.client("secretsmanager").describe_secret(SecretId=secret_name)["ARN"]
-    denied, accepted = [], True
+    denied, accepted = [], isinstance(policy, str) and policy.strip() != ""
     try:
-        with _identity(policy) as identity:
+        with _identity(policy if accepted else "") as identity:
             client = identity.client("secretsmanager")
             for operation in (client.get_secret_value, client.describe_secret):
                 try:
@@ -44,38 +43,30 @@ def check_policy(cloud: Cloud, policy: str, secret_name: str) -> Check:
     yield denied, f"The policy allows too little. Denied: {', '.join(denied)}.", hint
     allowed = [one for one in _listed(json.loads(policy)["Statement"]) if one.get("Effect") == "Allow"]
     # A statement may name the exceptions instead: then it allows all others.
-    resources = {resource for one in allowed for resource in _listed(one.get("Resource", "*"))}
-    others = ", ".join(sorted(resource for resource in resources if resource[:-6] != arn[:-6]))
-    hint = "Name this secret alone: its whole ARN, with six question marks in place of the last six characters."
-    yield others, f"The secret is read, but the resource {others} can match other secrets.", hint
     actions = {action for one in allowed for action in _listed(one.get("Action", "*"))}
     extra = ", ".join(sorted(action for action in actions if action.lower() not in READER))
     hint = "Allow the two actions that a reader needs, by name, and no others."
     yield extra, f"The secret is read, but the policy allows too much: {extra}.", hint
-    return "The identity reads this secret, and the policy allows nothing else."
+    resources = {resource for one in allowed for resource in _listed(one.get("Resource", "*"))}
+    others = ", ".join(sorted(one for one in resources if one[:-6] != arn[:-6] or "*" in one))
+    hint = "Name this secret alone: its whole ARN, with six question marks in place of the last six characters."
+    yield others, f"The secret is read, but the resource {others} can match other secrets.", hint
+    solved = "The identity reads this secret, and the policy allows nothing else."
+    if arn in resources:
+        solved += "\nIt names the exact ARN, so it allows nothing once the secret is created again."
+    return solved
 
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-# The models of AWS's services, as files: parsing them again for each identity takes longest.
-_MODELS = create_loader()
-
-
 @contextmanager
 def _identity(policy: str) -> Iterator[boto3.Session]:
-    """A session of a new identity that has this policy. Raises what IAM raises if it does not accept the policy."""
-    iam, name = boto3.client("iam"), f"exercise-{uuid4()}"
-    iam.create_user(UserName=name)
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    session = get_session()
-    session.register_component("data_loader", _MODELS)
+    """Yield a session of a new identity that has this policy. Raises what IAM raises if it does not accept the policy."""
+    name = f"exercise-{uuid4()}"
     try:
-        iam.put_user_policy(UserName=name, PolicyName="exercise", PolicyDocument=policy)
-        yield boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], botocore_session=session)
+        yield new_identity(name, policy)
     finally:
-        for policy_name in iam.list_user_policies(UserName=name)["PolicyNames"]:
-            iam.delete_user_policy(UserName=name, PolicyName=policy_name)
-        iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
-        iam.delete_user(UserName=name)
+        with suppress(ClientError):
+            remove_identity(name)

@@ -1,17 +1,37 @@
 # %% this policy, a dict
-my_policy = json.loads(BROKEN)
+my_policy = json.loads(policy_for(secret_arn[:-6] + "??????"))
+
+# %% this policy, a NoneType
+my_policy = None
 
 # %% every brace and quotation mark
-my_policy = BROKEN[:-1]
+my_policy = policy_for(secret_arn[:-6] + "??????")[:-1]
+
+# %% Denied: get_secret_value, describe_secret
+my_policy = policy_for(SECRET_NAME)
+
+# %% Compare its resource with the secret's ARN
+my_policy = policy_for(secret_arn[:-6] + "?????")
 
 # %% Denied: describe_secret
-my_policy = document(statement(secret_arn, "secretsmanager:GetSecretValue"))
+my_policy = policy_for(secret_arn[:-6] + "??????").replace("DescribeSecret", "ListSecretVersionIds")
 
 # %% secret:*/momento-api-key-?????? can match other secrets
-my_policy = BROKEN.replace("tutorial/momento-api_key", "*/momento-api-key")
+my_policy = policy_for(secret_arn[:-6].replace(SECRET_NAME, "*/momento-api-key") + "??????")
+
+# %% momento-api?key-?????? can match other secrets
+my_policy = policy_for(secret_arn[:-6].replace("api-key", "api?key") + "??????")
 
 # %% six question marks
-my_policy = BROKEN.replace("api_key-??????", "api-key-*")
+my_policy = policy_for(secret_arn[:-6] + "*")
+
+# %% six question marks in place
+my_policy = policy_for(secret_arn[:-6] + "?????*")
 
 # %% too much: secretsmanager:Get*
-my_policy = document(statement(secret_arn, "secretsmanager:Get*", "secretsmanager:DescribeSecret"))
+my_policy = policy_for(secret_arn[:-6] + "??????").replace("GetSecretValue", "Get*")
+
+# %% too much: kms:Decrypt
+policy = json.loads(policy_for(secret_arn[:-6] + "??????"))
+policy["Statement"].append({"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"})
+my_policy = json.dumps(policy)
