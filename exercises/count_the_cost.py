@@ -6,27 +6,27 @@ from dataclasses import replace
 from typing import Any
 
 from helpers.display import dollars
-from helpers.pricing import Fleet, PricingError
+from helpers.pricing import Fleet
 
 from .common import Check, exercise
 
 
 @exercise("ttl")
-def check_ttl(ttl: Any, fleet: Fleet, most_dollars: float, most_stale: float) -> Check:
-    """Does this TTL, in seconds, keep a fleet's calls within a budget and its tokens fresh enough?"""
-    mistake = "There is no TTL yet." if ttl is None else f"my_ttl is a {type(ttl).__name__}."
-    if type(ttl) in (int, float):
-        try:
-            mistake, fleet = "", replace(fleet, ttl=ttl)
-        except PricingError as error:
-            mistake = str(error)
-    yield mistake, mistake, "Set my_ttl to a number of seconds."
-    cost = fleet.bill()["API calls"]
-    said = f"With a TTL of {ttl:,} s the fleet makes {fleet.calls_per_month:,.0f} calls a month, for {dollars(cost)}."
-    yield (
-        ttl > most_stale,
-        said,
-        f"A replaced token would be used for up to {ttl:,} s: choose {most_stale:,} s at most.",
+def check_ttl(minutes: Any, fleet: Fleet, most_dollars: float) -> Check:
+    """Check that this is the shortest TTL, in whole minutes, with which the fleet's calls cost no more than that."""
+    is_whole = isinstance(minutes, (int, float)) and not isinstance(minutes, bool) and minutes % 1 == 0
+    said = "There is no TTL yet." if minutes is None else f"my_minutes is {minutes!r}."
+    yield not is_whole or minutes < 0, said, "Set my_minutes to a whole number of minutes, such as 10."
+    minutes, life = int(minutes), int(fleet.lifetime // 60)
+    said = f"A TTL of {minutes:,} minutes is longer than a process lives, {life:,} minutes."
+    yield minutes > life, said, "If you mean seconds, divide by 60, and round up to whole minutes."
+    chosen, shorter = (replace(fleet, ttl=60 * one) for one in (minutes, max(0, minutes - 1)))
+    less, budget = dollars(shorter.dollars_for_calls), f"the budget of {dollars(most_dollars)}"
+    said = (
+        f"With a TTL of {minutes:,} min the fleet makes {chosen.calls_per_month:,.0f} calls a month, "
+        f"for {dollars(chosen.dollars_for_calls)}."
     )
-    yield cost > most_dollars, said, f"That is over the budget of {dollars(most_dollars)}: choose a longer TTL."
-    return f"{said} A replaced token is noticed after {ttl:,} s at the latest."
+    yield chosen.dollars_for_calls > most_dollars, said, f"That is over {budget}: choose a longer TTL."
+    hint = f"One minute less costs {less}, and fits {budget} too: go on until it no longer fits."
+    yield shorter.dollars_for_calls <= most_dollars, said, hint
+    return f"{said} One minute less would cost {less}."

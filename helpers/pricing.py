@@ -1,60 +1,45 @@
-"""What AWS charges, and what a fleet of processes that reads a secret costs in a month.
+"""What AWS charges, and what a fleet of processes that read a secret costs in a month.
 
-Prices in US dollars, as published on the page named beside each, read on the date beside it. A month has 30 days.
+Prices are in US dollars, as published on the page beside each. A month has 30 days.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from .display import PlainError
+from .display import PlainError, Table, dollars
 
 MONTH = 30 * 24 * 3600  # seconds
-HOURS = MONTH / 3600
+READ_ON = "2026-11-23"
 
 
-@dataclass(frozen=True)
-class Price:
-    amount: float  # US dollars
+class Price(NamedTuple):
+    """US dollars for a `number` of what `per` names; `amount` is for one."""
+
+    dollars: float
+    number: int
     per: str
     source: str
-    read_on: str  # ISO date
+
+    @property
+    def amount(self) -> float:
+        return self.dollars / self.number
 
 
-_SECRETS_MANAGER = "https://aws.amazon.com/secrets-manager/pricing/"
-_KMS = "https://aws.amazon.com/kms/pricing/"
+_SECRETS_MANAGER, _KMS = "aws.amazon.com/secrets-manager/pricing", "aws.amazon.com/kms/pricing"
+SECRET_MONTH = Price(0.40, 1, "a secret, for a month", _SECRETS_MANAGER)
+API_CALL = Price(0.05, 10_000, "10,000 API calls", _SECRETS_MANAGER)
+KEY_MONTH = Price(1.00, 1, "a key of your own, for a month", _KMS)
+KEY_REQUEST = Price(0.03, 10_000, "10,000 requests to that key", _KMS)
 
-API_CALL = Price(0.05 / 10_000, "API call", _SECRETS_MANAGER, "2026-11-23")
-SECRET_MONTH = Price(0.40, "secret and month, each replica counts", _SECRETS_MANAGER, "2026-11-23")
-KEY_MONTH = Price(1.00, "customer managed key and month, in each region", _KMS, "2026-11-23")
-KEY_REQUEST = Price(0.03 / 10_000, "request to a customer managed key", _KMS, "2026-11-23")
-
-# What people forget. AWS's pages show some of these prices for a region that you choose; these are from their examples in
-# the United States. The hour of an endpoint was read in articles that quote it.
-_VPC = "https://aws.amazon.com/vpc/pricing/"
-_PRIVATELINK = "https://aws.amazon.com/privatelink/pricing/"
-_TRAIL = "https://aws.amazon.com/cloudtrail/pricing/"
-_LAMBDA = "https://aws.amazon.com/lambda/pricing/"
-NAT_HOUR = Price(0.045, "NAT gateway and hour, one in each zone", _VPC, "2026-09-20")
-NAT_GB = Price(0.045, "GB through a NAT gateway", _VPC, "2026-09-20")
-ENDPOINT_HOUR = Price(0.01, "interface endpoint, zone and hour", _PRIVATELINK, "2026-06-01")
-ENDPOINT_GB = Price(0.01, "GB through an interface endpoint", _PRIVATELINK, "2026-11-25")
-TRAIL_EVENT = Price(
-    2.00 / 100_000, "event in a further copy of CloudTrail's; the first copy is free", _TRAIL, "2026-11-25"
-)
-LAMBDA_GB_SECOND = Price(0.0000166667, "GB and second of a Lambda function (x86)", _LAMBDA, "2026-11-25")
-BYTES_PER_CALL = 4_000  # an estimate: request, response and headers, TLS on a connection that is kept
-
-# Secrets Manager's quota of GetSecretValue in a region, "up to 10,000 per second":
+# GetSecretValue in a region, "up to 10,000 per second":
 # https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
 QUOTA_PER_SECOND = 10_000
 
-# The ways of caching that cost differently. AWS's library draws its time to live at each refresh, uniformly between half
-# of the configured one and the whole: three quarters of it on average.
-WAYS = ("no cache", "AWS's caching library", "a cache with a fixed TTL")
-NO_CACHE, AWS_LIBRARY, FIXED_TTL = WAYS
+# AWS's library draws the time to live of each copy between half of what is configured and all of it.
+WAYS = NO_CACHE, AWS_LIBRARY, FIXED_TTL = ("no cache", "AWS's caching library", "a cache with a fixed TTL")
 
 
 class PricingError(PlainError, ValueError):
@@ -63,7 +48,7 @@ class PricingError(PlainError, ValueError):
 
 @dataclass(frozen=True)
 class Fleet:
-    """Processes, or Lambda environments, that read secrets. Each request reads every secret once.
+    """Processes, or Lambda environments, that read one secret for each request.
 
     Requests are spread evenly over the processes and over time; random requests make fewer calls. `lifetime` and `ttl`
     are in seconds. Raises `PricingError` for a value that is out of range.
@@ -74,8 +59,6 @@ class Fleet:
     lifetime: float = MONTH
     ttl: float = 3600.0
     way: str = NO_CACHE
-    secrets: int = 1
-    replicas: int = 0
     customer_key: bool = False
 
     def __post_init__(self) -> None:
@@ -83,97 +66,66 @@ class Fleet:
         _check("processes", self.processes, 1, 1_000_000, whole=True)
         _check("lifetime", self.lifetime, 1, MONTH)
         _check("ttl", self.ttl, 0, MONTH)
-        _check("secrets", self.secrets, 1, 500_000, whole=True)
-        _check("replicas", self.replicas, 0, 50, whole=True)
         if self.way not in WAYS:
             raise PricingError(f"way is {self.way!r}: choose one of {', '.join(WAYS)}.")
 
     @property
+    def lives(self) -> float:
+        """Return how many processes live in a month, simultaneously or one after the other."""
+        return self.processes * MONTH / self.lifetime
+
+    @property
     def reads_per_life(self) -> float:
-        """How often one process reads one secret, from its start to its end, on average."""
+        """Return how often one process reads the secret, from its start to its end, on average."""
         return self.requests_per_second / self.processes * self.lifetime
 
     @property
-    def fetches_per_life(self) -> float:
-        """How many of these reads find no fresh copy."""
+    def misses_per_life(self) -> float:
+        """Return how many of these reads find no fresh copy; the first read of a process is one of them."""
         reads = self.reads_per_life
         if self.way == NO_CACHE or reads <= 1:
             return reads
         kept = self.ttl * 0.75 if self.way == AWS_LIBRARY else self.ttl
-        # A copy serves all reads before it expires; the next read fetches.
+        # A copy serves all reads before it expires; the next read misses.
         reads_per_copy = max(1, math.ceil(round(kept * reads / self.lifetime, 6)))
         return math.ceil(round(reads) / reads_per_copy)
 
     @property
-    def lives(self) -> float:
-        """How many processes live in a month, simultaneously or one after the other."""
-        return self.processes * MONTH / self.lifetime
-
-    @property
     def gets_per_month(self) -> float:
-        """Calls of GetSecretValue: AWS's library fetches a value only if DescribeSecret shows a new version."""
-        fetches = min(1, self.fetches_per_life) if self.way == AWS_LIBRARY else self.fetches_per_life
-        return self.lives * self.secrets * fetches
+        """Return the calls of GetSecretValue: AWS's library makes one only if DescribeSecret shows a new version."""
+        return self.lives * (min(1, self.misses_per_life) if self.way == AWS_LIBRARY else self.misses_per_life)
 
     @property
     def calls_per_month(self) -> float:
-        """Calls of all kinds, throttled ones included. AWS's library calls DescribeSecret at each refresh."""
-        describes = self.lives * self.secrets * self.fetches_per_life if self.way == AWS_LIBRARY else 0
-        return self.gets_per_month + describes
+        """Return the calls of all kinds, throttled ones included. AWS's library calls DescribeSecret at each miss."""
+        return self.gets_per_month + (self.lives * self.misses_per_life if self.way == AWS_LIBRARY else 0)
+
+    @property
+    def dollars_for_calls(self) -> float:
+        """Return what the calls cost, KMS's included. The part that AWS throttles is left out."""
+        throttled = max(0, self.gets_per_month - QUOTA_PER_SECOND * MONTH)
+        decrypted = (self.gets_per_month - throttled) * self.customer_key
+        return (self.calls_per_month - throttled) * API_CALL.amount + decrypted * KEY_REQUEST.amount
+
+    @property
+    def dollars_for_keeping(self) -> float:
+        """Return what the secret costs, and its key."""
+        return SECRET_MONTH.amount + self.customer_key * KEY_MONTH.amount
 
     @property
     def dollars_per_month(self) -> float:
-        return sum(self.bill().values())
-
-    def bill(self) -> dict[str, float]:
-        """Dollars per month, by what they are for. Calls beyond the quota are refused, and not billed."""
-        regions = 1 + self.replicas
-        gets = min(self.gets_per_month, QUOTA_PER_SECOND * MONTH)
-        bill = {
-            "API calls": (self.calls_per_month - self.gets_per_month + gets) * API_CALL.amount,
-            "keeping the secrets": self.secrets * regions * SECRET_MONTH.amount,
-        }
-        if self.customer_key:
-            bill["customer managed key"] = regions * KEY_MONTH.amount + gets * KEY_REQUEST.amount
-        return bill
+        return self.dollars_for_calls + self.dollars_for_keeping
 
     @property
     def share_of_quota(self) -> float:
-        """GetSecretValue calls per second as a part of the region's quota, on average; above 1 AWS throttles."""
+        """Return GetSecretValue calls a second as a part of the region's quota; above 1, AWS throttles."""
         return self.gets_per_month / MONTH / QUOTA_PER_SECOND
 
 
-@dataclass(frozen=True)
-class Around:
-    """What a fleet's calls need around them, billed elsewhere.
-
-    `nat_gateways` and `endpoint_zones` count one for each availability zone; with both, the calls go through the endpoint.
-    `trail_copies` are CloudTrail's beyond the free one. `extension_megabytes` is the memory of a Lambda extension, for one
-    environment that works all month.
-    """
-
-    nat_gateways: int = 0
-    endpoint_zones: int = 0
-    trail_copies: int = 0
-    extension_megabytes: int = 0
-
-    def bill(self, fleet: Fleet) -> dict[str, float]:
-        """Dollars per month, by what they are for."""
-        gigabytes = fleet.calls_per_month * BYTES_PER_CALL / 1e9
-        through_nat = gigabytes if self.nat_gateways and not self.endpoint_zones else 0
-        through_endpoint = gigabytes if self.endpoint_zones else 0
-        return {
-            "NAT gateways": self.nat_gateways * HOURS * NAT_HOUR.amount + through_nat * NAT_GB.amount,
-            "endpoint": self.endpoint_zones * HOURS * ENDPOINT_HOUR.amount + through_endpoint * ENDPOINT_GB.amount,
-            "CloudTrail": fleet.calls_per_month * self.trail_copies * TRAIL_EVENT.amount,
-            "extension": self.extension_megabytes / 1_024 * MONTH * LAMBDA_GB_SECOND.amount,
-        }
-
-
-def endpoint_pays_from(zones: int = 1) -> float:
-    """Return the calls per month from which an endpoint is cheaper than a NAT gateway that is there anyway."""
-    saved_per_call = (NAT_GB.amount - ENDPOINT_GB.amount) * BYTES_PER_CALL / 1e9
-    return zones * HOURS * ENDPOINT_HOUR.amount / saved_per_call
+def price_list() -> Table:
+    """Return the three prices that matter, with their sources."""
+    rows = [(dollars(one.dollars), one.per, one.source) for one in (SECRET_MONTH, API_CALL, KEY_MONTH)]
+    return Table(("Price", "For", "Source"), rows, f"US dollars, read on {READ_ON}")
 
 
 def price_of(service: str, calls: int) -> float:

@@ -17,7 +17,7 @@ from IPython.display import DisplayHandle
 
 from . import pricing
 from .display import Table, dollars
-from .pricing import MONTH, WAYS, Around, Fleet
+from .pricing import MONTH, Fleet
 
 # A step of a slider is a text and a value.
 DURATIONS = {
@@ -32,8 +32,9 @@ DURATIONS = {
 }
 RATES = [round(step * 10.0**power, 2) for power in range(-2, 5) for step in (1, 2, 5)] + [100_000]
 CURVE = [10 ** (power / 8) for power in range(-16, 41)]  # 0.01 to 100,000 requests per second
-START = Fleet(requests_per_second=100, processes=10, lifetime=86_400, ttl=3_600)
-COSTS = ("Way", "Calls a month", "API calls", "Keeping the secrets", "KMS key", "Sum", "Of the quota")
+START = Fleet()
+BOTH = ("without a cache", "with AWS's library")
+COSTS = ("calls", "dollars for calls", "for the secret and its key", "sum")
 SCRIPT = "\n".join((Path(__file__).parent / name).read_text("utf-8") for name in ("pricing.js", "panels.js"))
 
 
@@ -66,9 +67,10 @@ class Panel:
         self.kind, self.data, self.start, self.plain = kind, {"controls": controls, **data}, start, plain
 
     def _repr_html_(self) -> str:
+        # What stands between two dollar signs is no formula: JupyterLab and the book each know one of these classes.
         data = json.dumps(self.data).replace("<", "\\u003c")
         return (
-            f'<div class="live-panel" data-panel="{self.kind}">'
+            f'<div class="live-panel mathjax_ignore tex2jax_ignore" data-panel="{self.kind}">'
             f'<script type="application/json">{data}</script><div>{self.start}</div></div>'
             f"<script>(() => {{\n{SCRIPT}}})();</script>"
         )
@@ -78,65 +80,41 @@ class Panel:
 
 
 def cost_panel() -> Panel:
-    """A slider for each field of the cost model; a chart and a table follow."""
+    """Return a slider for each field of the cost model; a chart and a table follow."""
     lifetimes, ttls = list(DURATIONS.items())[1:], list(DURATIONS.items())[:-1]
     controls = [
-        _slider("requests_per_second", "requests per second", _numbers(RATES)),
+        _slider("requests_per_second", "requests a second", _numbers(RATES)),
         _slider("processes", "processes", _numbers([1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000])),
         _slider("lifetime", "a process lives", lifetimes),
-        _slider("ttl", "time to live of a copy", ttls),
-        _slider("secrets", "secrets", _numbers(range(1, 21))),
-        _slider("replicas", "replicas of each", _numbers(range(6))),
-        ("customer_key", "with a customer managed KMS key", (), 0),
+        _slider("ttl", "time to live (TTL) of a copy", ttls),
+        ("customer_key", "with a KMS key of your own", (), 0),
     ]
-    data = {"prices": prices(), "ways": WAYS, "rates": CURVE, "columns": COSTS}
-    start = Table(COSTS, [_costs_of(replace(START, way=way)) for way in WAYS], "Dollars per month")
-    plain = "A panel of sliders: requests, processes, TTL; a chart and a table of dollars per month."
-    return Panel("cost", controls, data, start._repr_html_(), plain)
+    without, cached = fleets = START, replace(START, way=pricing.AWS_LIBRARY)
+    title = (
+        f"At {START.requests_per_second:,g} requests a second: {dollars(without.dollars_per_month)} {BOTH[0]}, "
+        f"{dollars(cached.dollars_per_month)} {BOTH[1]}"
+    )
+    table = Table(("", *BOTH), list(zip(COSTS, *map(_costs_of, fleets), strict=True)), "A month")
+    data = {"prices": prices(), "ways": BOTH, "rates": CURVE, "rows": COSTS}
+    return Panel(
+        "cost", controls, data, f"<strong>{title}</strong>{table._repr_html_()}", f"A panel of sliders. {title}."
+    )
 
 
 def _costs_of(fleet: Fleet) -> tuple[str, ...]:
-    """Return a row of the table."""
-    bill = fleet.bill()
-    parts = [bill.get(part, 0.0) for part in ("API calls", "keeping the secrets", "customer managed key")]
-    share = f"{fleet.share_of_quota:.2%}" + (" – throttled" if fleet.share_of_quota > 1 else "")
-    return fleet.way, f"{fleet.calls_per_month:,.0f}", *map(dollars, [*parts, sum(parts)]), share
+    """Return a column of the table."""
+    amounts = (fleet.dollars_for_calls, fleet.dollars_for_keeping, fleet.dollars_per_month)
+    return f"{fleet.calls_per_month:,.0f}", *map(dollars, amounts)
 
 
 def prices() -> dict[str, float]:
     """Return what pricing.js takes from pricing.py, under the same names."""
     amounts = {name: one.amount for name, one in vars(pricing).items() if isinstance(one, pricing.Price)}
-    return {name: getattr(pricing, name) for name in ("MONTH", "HOURS", "QUOTA_PER_SECOND", "BYTES_PER_CALL")} | amounts
-
-
-def forgotten_panel(fleet: Fleet) -> Panel:
-    """A slider for each field of `Around`, all at zero; the table of this fleet's costs follows."""
-    zones = _numbers(range(4))
-    controls = [
-        ("nat_gateways", "zones with a NAT gateway", zones, 0),
-        ("endpoint_zones", "zones with an endpoint", zones, 0),
-        ("trail_copies", "further copies of CloudTrail", zones, 0),
-        ("extension_megabytes", "MB for a Lambda extension", _numbers(range(0, 513, 64)), 0),
-    ]
-    table = forgotten_table(fleet, {"as chosen": Around()})
-    about = {"dollars": fleet.dollars_per_month, "calls": fleet.calls_per_month}
-    data = {"prices": prices(), "columns": table.columns, "caption": table.caption, **about}
-    plain = "A panel of sliders: NAT gateways, endpoints, copies of CloudTrail, an extension's memory."
-    return Panel("forgotten", controls, data, table._repr_html_(), plain)
-
-
-def forgotten_table(fleet: Fleet, around: Mapping[str, Around]) -> Table:
-    """Return dollars per month: the fleet's own, and in each row what stands around its calls."""
-    rows = []
-    for name, one in around.items():
-        parts = [fleet.dollars_per_month, *one.bill(fleet).values()]
-        rows.append((name, *map(dollars, [*parts, sum(parts)])))
-    columns = ("Around it", "Secrets Manager", *Around().bill(fleet), "Sum")
-    return Table(columns, rows, f"Dollars a month, {fleet.calls_per_month:,.0f} calls")
+    return {"MONTH": MONTH, "QUOTA_PER_SECOND": pricing.QUOTA_PER_SECOND, **amounts}
 
 
 def lab_panel(failures: Sequence[Any], outcomes: Mapping[str, Mapping[str, Any]]) -> Panel:
-    """A slider over the failures of the fault lab: what each way did in this run, what is right, and why."""
+    """Return a slider over the failures of the fault lab: what each way did in this run, what is right, and why."""
     columns, steps = ("Way", "What it did", "Right"), []
     for failure in failures:
         rows = [
@@ -148,11 +126,11 @@ def lab_panel(failures: Sequence[Any], outcomes: Mapping[str, Mapping[str, Any]]
     first = steps[0][1]
     start = f"<p>{escape(first['said'])}</p>{Table(columns, first['rows'])._repr_html_()}"
     controls = [("failure", "Failure", steps, 0)]
-    return Panel("lab", controls, {"columns": columns}, start, f"A slider over {len(steps)} troubles")
+    return Panel("lab", controls, {"columns": columns}, start, f"A slider over {len(steps)} failures")
 
 
 def _slider(field: str, text: str, steps: Sequence[tuple[str, float]]) -> tuple:
-    """A slider that starts at the value of START."""
+    """Return a slider that starts at the value of START."""
     return field, text, steps, [value for _, value in steps].index(asdict(START)[field])
 
 

@@ -25,9 +25,8 @@ NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 LOOKED_AT = NOTEBOOKS[0], NOTEBOOKS[3]  # text and the plainest outputs, tables and charts; `make again` looks at all
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PANELS = [
-    """from helpers.pricing import Fleet
-from helpers.widgets import cost_panel, forgotten_panel
-display(cost_panel(), forgotten_panel(Fleet()))""",
+    """from helpers.widgets import cost_panel
+cost_panel()""",
     """from drills.fault_lab import TROUBLES, Outcome
 from helpers.widgets import lab_panel
 outcomes = {trouble.title: {"a way": Outcome("works", "works")} for trouble in TROUBLES}
@@ -269,30 +268,32 @@ def violations(page: Page, *of: str, rules: tuple[str, ...] = ("wcag2a", "wcag2a
 
 
 def cost_panel_by_keyboard(page: Page) -> None:
-    """Move the first slider, then tab on to the last control, a check box: the chart follows both."""
+    """Move the first slider, then tab on to the last control, a check box: title, chart and table follow both."""
     page.go_to_cell_with("cost_panel")
     panel = page.tab.locator(".live-panel[data-panel=cost]")
-    chart, rate = panel.locator("svg[role=img]"), panel.locator("input").first
+    chart, title, rate = panel.locator("svg"), panel.locator("p"), panel.locator("input").first
     for width in (800, 1366, 1920):
         page.tab.set_viewport_size({**SCREEN, "width": width})
         widths = panel.locator("input[type=range]").evaluate_all("all => all.map(one => one.clientWidth)")
         assert min(widths) >= 200, width
+        # Drawn for this width, so that its text keeps its size.
+        expect(chart).to_have_attribute("viewBox", f"0 0 {chart.evaluate('one => one.clientWidth')} 290")
+        page.keep_a_picture(f"cost_panel_{width}")
     page.tab.set_viewport_size(SCREEN)
     rate.focus()
     page.tab.keyboard.press("ArrowRight")
     expect(rate).to_have_attribute("aria-valuetext", "200")
-    expect(chart).to_have_attribute("aria-label", re.compile("no cache \\$2,592.40"))
-    for _ in range(6):
+    said = "At 200 requests a second: $2,592.40 without a cache, $0.40 with AWS's library"
+    expect(title).to_have_text(said)
+    expect(chart).to_have_attribute("aria-label", re.compile(re.escape(said)))
+    for _ in range(4):
         page.tab.keyboard.press("Tab")
     page.tab.keyboard.press("Space")
-    expect(panel.locator("tbody")).to_contain_text("$1.00")
-    # The one below it: a first zone gets a NAT gateway, and the table has its price.
-    other = page.tab.locator(".live-panel[data-panel=forgotten]")
-    price = other.locator("tbody td").nth(2)
-    expect(price).to_have_text("$0.00")
-    other.locator("input").first.focus()
-    page.tab.keyboard.press("ArrowRight")
-    expect(price).not_to_have_text("$0.00")
+    expect(panel.locator("tbody")).to_contain_text("$1.40")
+    rate.focus()
+    page.tab.keyboard.press("End")
+    expect(title).to_contain_text("AWS throttles 90% of the calls without a cache; with AWS's library you pay $1.40")
+    page.keep_a_picture("cost_panel_throttled")
 
 
 def lab_panel_by_keyboard(page: Page) -> None:
