@@ -27,6 +27,7 @@ cache_client = CacheClient(configuration, credentials, TTL)  # 02
 listening = TopicConfigurations.Default.v1().with_client_timeout(timedelta(hours=1))  # 04
 secret_arn = sm.describe_secret(SecretId=SECRET_NAME)["ARN"]  # 06
 without_suffix = secret_arn[:-6]
+fleet = pricing.Fleet(600, processes=300, lifetime=DAY, way=pricing.FIXED_TTL)  # 05
 log = logging.getLogger("reader")  # where tokens leak
 
 results = [  # 03: of a contest, what the exercise looks at
