@@ -5,15 +5,10 @@ Counts come from the ledger and are exact. A delay is added where threads must m
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
-
-from packaging.requirements import Requirement
 
 from helpers.cloud import Cloud
 from helpers.display import Table, duration
@@ -31,7 +26,6 @@ class Way:
 
     name: str
     make: Callable[[int], Read]
-    package: str = ""  # the distribution that it needs beyond boto3
     expires: bool = False  # whether its copies expire, so that a refresh can be watched
 
 
@@ -45,8 +39,7 @@ class Result:
     hits: list[float] = field(default_factory=list)
     waited_at_expiry: int | None = None
     on_error: str = ""
-    on_revocation: str = ""
-    megabytes: float = 0.0
+    stops: bool = False  # when access is revoked
 
     def hit(self, quantile: float) -> float:
         return percentile(self.hits, quantile)
@@ -56,7 +49,7 @@ def contest(
     cloud: Cloud, ways: Sequence[Way], ttl: int = 1, step: Callable[[str], None] = lambda name: None
 ) -> list[Result]:
     """Measure all ways. `step` is called with the name of each before its turn, then with "expiry" and "failure"."""
-    results = {way.name: Result(way.name, megabytes=extra_megabytes(way.package)) for way in ways}
+    results = {way.name: Result(way.name) for way in ways}
     for way in ways:
         step(way.name)
         result = results[way.name]
@@ -72,19 +65,42 @@ def contest(
     outcomes = after_failures(cloud, ways, ttl, (OUTAGE, DENIED))
     for way in ways:
         results[way.name].on_error = outcomes[way.name, OUTAGE]
-        results[way.name].on_revocation = "seen" if outcomes[way.name, DENIED] == "raises" else "not seen"
+        results[way.name].stops = outcomes[way.name, DENIED] == "raises"
     return list(results.values())
 
 
-def contest_table(results: Sequence[Result]) -> Table:
-    many, waited = f"Calls, {THREADS} cold threads", f"Of {READERS} readers, waited at expiry"
-    columns = ("Way", "Calls, cold", many, "Hit, p50", "Hit, p99", waited, "After an error", "Revocation", "Extra size")
-    rows = []
-    for it in results:
-        hits, size = (duration(it.hit(0.5)), duration(it.hit(0.99))), f"{it.megabytes:.1f}\u202fMB"
-        waited = "–" if it.waited_at_expiry is None else str(it.waited_at_expiry)
-        rows.append((it.name, it.cold_calls, it.calls_of_many, *hits, waited, it.on_error, it.on_revocation, size))
-    return Table(columns, rows, "The contest, in this run")
+def later_reads(ways: Iterable[Way]) -> dict[str, tuple[float, float]]:
+    """Return the median and the 99th percentile of reads after the first, by way."""
+    times = {}
+    for way in ways:
+        read = way.make(3600)
+        read()
+        taken = latencies(read)
+        times[way.name] = percentile(taken, 0.5), percentile(taken, 0.99)
+    return times
+
+
+def calls_table(results: Sequence[Result]) -> Table:
+    """Show how many calls each way makes, and how long a read takes once the value is cached."""
+    columns = (
+        "Way",
+        "First read: calls",
+        f"{THREADS} threads' first read: calls",
+        "Later reads: median",
+        "99th percentile",
+    )
+    rows = [(it.name, it.cold_calls, it.calls_of_many, duration(it.hit(0.5)), duration(it.hit(0.99))) for it in results]
+    return Table(columns, rows, "Calls and time, in this run")
+
+
+def bad_day_table(results: Sequence[Result]) -> Table:
+    """Show what each way does when its copy has expired: who waits, and what an error leads to."""
+    columns = ("Way", f"Of {READERS} readers, wait at expiry", "After an error", "Stops when access is revoked")
+    waiting = ["–" if it.waited_at_expiry is None else str(it.waited_at_expiry) for it in results]
+    rows = [
+        (it.name, wait, it.on_error, "yes" if it.stops else "no") for it, wait in zip(results, waiting, strict=True)
+    ]
+    return Table(columns, rows, "On a bad day, in this run")
 
 
 def calls_when_cold(cloud: Cloud, way: Way, threads: int) -> int:
@@ -145,25 +161,3 @@ def _outcome(cloud: Cloud, read: Read) -> str:
         while not page.calls and time.monotonic() < end:
             time.sleep(0.01)
     return "serves the old value" if page.count() else "does not ask"
-
-
-def extra_megabytes(package: str) -> float:
-    """Return the size of this distribution and its requirements that boto3 doesn't bring, without compiled files."""
-    names = _with_requirements(package) - _with_requirements("boto3")
-    files = [Path(file.locate()) for name in names for file in distribution(name).files or [] if file.suffix != ".pyc"]
-    return sum(path.stat().st_size for path in files if path.is_file()) / 1e6
-
-
-def _with_requirements(package: str) -> set[str]:
-    found, waiting = set[str](), [package] if package else []
-    while waiting:
-        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
-        if name in found:
-            continue
-        try:
-            needs = map(Requirement, distribution(name).requires or [])
-        except PackageNotFoundError:  # for another platform
-            continue
-        found.add(name)
-        waiting += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
-    return found

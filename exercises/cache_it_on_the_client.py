@@ -1,19 +1,55 @@
-"""Exercise of 03, cache it on the client: a reader that makes few calls, and whose copies grow old."""
+"""Exercise of 03, cache it on the client: a reader that makes few calls, sees a new token, and stops when denied."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
+from drills.learner_code import Run
 from helpers.cloud import Cloud
 
-from .common import Check, current_token, exercise, function_of, misbehaved, run_learner
+from .common import Check, counting, current_token, exercise, fault, function_of, misbehaved, new_key, put_back
+from .common import run_learner as run
+
+SOON, STEP = 2.25, 0.25  # seconds: the two of the task and the check's own, and from read to read
+BUGS = (NameError, AttributeError, TypeError)
 
 
 @exercise("reader")
 def check_reader(cloud: Cloud, name: str, make_reader: Callable[[], Callable[[], str]]) -> Check:
-    """Does a reader from `make_reader()` make few calls, notice a new token in time, and stop when it is denied?"""
+    """Does a reader from `make_reader()` make few calls, see a new token in time, and stop when it is denied?"""
+    token = current_token(name)
     read = yield from function_of(make_reader, "make_reader")
-    run = run_learner(read)
-    yield from misbehaved(run, "Your function")
-    yield run.returned != current_token(name), "It didn't return the token.", "Return the SecretString that was read."
-    return "It reads well."
+    with counting(cloud) as counted:
+        for _ in range(100):
+            last = run(read)
+            yield from misbehaved(last, "Your function")
+    calls = counted["aws.GetSecretValue"] + counted["aws.DescribeSecret"]
+    yield str(last.returned).strip() != token, "It didn't return the token.", "Return the SecretString that was read."
+    few = f"A hundred reads made {calls} calls"
+    hint = "Make one cache in make_reader, outside read, with a TTL of two seconds: a copy must outlive the call."
+    yield calls > 2, f"{few}.", hint
+    with put_back(name):
+        new = new_key(cloud, name)
+        seen = _until(read, lambda one: one.failed or str(one.returned).strip() == new)
+        yield from misbehaved(seen, "Your function")
+        old = str(seen.returned).strip() != new
+        hint = "Let the copy expire: give the cache a TTL of two seconds at most, so that it reads the secret again."
+        yield old, f"{few}. But after {SOON:g} s it still returned the old token.", hint
+        with fault(cloud, error="AccessDeniedException"):
+            denied = _until(read, lambda one: one.failed)
+            again = run(read) if denied.failed else denied
+    for one in (denied, again):
+        yield from misbehaved(one if one.hung or isinstance(one.error, BUGS) else Run(), "Your function")
+    served = "raised once, then returned a value again" if denied.failed else f"still returned a value after {SOON:g} s"
+    hint = "Don't keep the old copy after an error, as AWS's library does: let the error of boto3 through."
+    yield not again.failed, f"{few}, and it sees a new token. But when access was denied, it {served}.", hint
+    return f"{few}; it sees a new token within two seconds, and stops when access is denied."
+
+
+def _until(read: Callable[[], str], enough: Callable[[Run], object]) -> Run:
+    """Read every quarter of a second until a read is enough, or the time is over; return the last one."""
+    end = time.monotonic() + SOON
+    while not enough(last := run(read)) and time.monotonic() < end:
+        time.sleep(STEP)
+    return last

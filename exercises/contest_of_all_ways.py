@@ -57,8 +57,8 @@ def check_choice(results: Sequence[Result], answer: object) -> Check:
     yield said.casefold() not in measured, f"{said} is no row of the table.", f"Choose one of the rows: {rows}."
     chosen = measured[said.casefold()]
     seen = f"In your contest {chosen.name} made {chosen.calls_of_many} calls for {THREADS} threads with an empty cache."
-    yield chosen.calls_of_many > chosen.cold_calls, seen, "Look down the column of the cold threads first."
-    seen = f"{chosen.name} fetches once. But it didn't notice that the permission was revoked."
-    yield chosen.on_revocation != "seen", seen, "Look at the column Revocation."
+    yield chosen.calls_of_many > chosen.cold_calls, seen, f"Look down the column of the {THREADS} threads first."
+    seen = f"{chosen.name} fetches once. But it didn't stop when access was revoked."
+    yield not chosen.stops, seen, "Look at the last column of the second table."
     price = f"When its copy expires, {chosen.waited_at_expiry or 'none'} of 4 readers wait."
-    return f"{chosen.name}: one fetch for {THREADS} threads, and it notices a revoked permission. {price}"
+    return f"{chosen.name}: one fetch for {THREADS} threads, and it stops when access is revoked. {price}"

@@ -22,35 +22,32 @@ REQUESTS = 5
 @exercise("one-read")
 def check_reads_per_request(cloud: Cloud, secret_name: str, cache_name: str, handle: Handle) -> Check:
     """Does `handle(user)` make its three Momento calls with one read of the secret for each request?"""
-    counted = yield from serve(cloud, secret_name, cache_name, handle)
-    reads = counted["aws.GetSecretValue"]
-    seen = f"{REQUESTS} requests made {reads} reads of the secret and {3 * REQUESTS} Momento calls."
+    users = [f"user-{uuid4()}" for _ in range(REQUESTS - 1)]
+    users.append(users[-1])  # comes twice
+    visits_before = held(cloud, secret_name, cache_name, ["visits"])[0]
+    returned, counted = yield from send(cloud, handle, users, "Your handler")
+    reads, sets, increments = (counted[name] for name in ("aws.GetSecretValue", "momento.Set", "momento.Increment"))
+    seen = f"{REQUESTS} requests: {reads} reads of the secret, {sets} sets, {increments} increments."
+    keys = ["last-visitor", "visits", f"{users[0]}/visits", f"{users[-1]}/visits"]
+    wanted = [users[-1], str(int(visits_before or 0) + REQUESTS), "1", "2"]
+    missing = [
+        key
+        for key, is_, want in zip(keys, held(cloud, secret_name, cache_name, keys), wanted, strict=True)
+        if is_ != want
+    ]
+    hint = "Each request should set and increment what handle_naively does: the same keys, each once."
+    yield (sets, increments) != (REQUESTS, 2 * REQUESTS) or missing, seen, hint
+    kind, last = type(returned[-1]).__name__, returned[-1]
+    what = str(last) if kind == "int" else f"a {kind}"
+    seen_last = f"For a user's second visit your handler returned {what}; Momento counted 2."
+    hint = "Return the `.value` of the last increment, as handle_naively does."
+    yield returned != [1] * (REQUESTS - 1) + [2], seen_last, hint
     stale = reads == REQUESTS and not _uses_what_it_reads(cloud, secret_name, handle)
     hint = "Make the client from the token that this request has just read; keeping it longer is for notebook 03."
     yield reads == 0 or stale, seen + " But a new token in the secret was not used." * stale, hint
-    hint = "Make that one read for each request: make the client once, then use it three times."
+    hint = "Read once for each request: make the client once, and use it for all three calls."
     yield reads != REQUESTS, seen, hint
-    return f"{seen} A third of the reads, by moving one line."
-
-
-def serve(cloud: Cloud, secret_name: str, cache_name: str, handle: Handle) -> Generator[Mistake, None, Counter[str]]:
-    """Send requests through a handler, and return what arrived. The last user comes twice."""
-    users = [f"user-{uuid4()}" for _ in range(REQUESTS - 1)]
-    users.append(users[-1])
-    returned, counted = yield from send(cloud, handle, users, "Your handler")
-    made = [counted[f"momento.{call}"] for call in ("Set", "Increment", "Get")]
-    keys = [f"{user}/{what}" for user in users for what in ("seen", "visits")]
-    found = held(cloud, secret_name, cache_name, keys)
-    seen = f"{REQUESTS} requests: {counted['aws.GetSecretValue']} reads of the secret; set, increment and get: {made}."
-    hint = "Each request should set, increment and get, each once and with the keys of the handler above."
-    yield made != [REQUESTS] * 3 or None in found or found[-1] != "2", seen, hint
-    kind, last = type(returned[-1]).__name__, returned[-1]
-    seen = (
-        f"For a user's second visit your handler returned {last if kind == 'int' else f'a {kind}'}; Momento counted 2."
-    )
-    hint = "Return what the third call got, as an int: int(…value_string)."
-    yield returned != [1] * (REQUESTS - 1) + [2], seen, hint
-    return counted
+    return f"{seen} A third of the reads, with one client for each request."
 
 
 def send(

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from .display import duration
+from .display import duration, share
+from .ledger import Page
 
 # Middle tones, with a contrast of at least 3 to 1 on white and on JupyterLab's dark grey.
 INK = "#7c7c7c"
 COLOURS = ORANGE, BLUE, *_ = "#d9663b", "#3d8fbf", "#4b9b5f", "#a877bd", "#b08a2e"
-WIDTH, NAMES, RIGHT = 720, 190, 76  # pixels: the drawing, the names on its left, room for what is written on the right
+WIDTH, RIGHT, LETTER = 720, 76, 7.2  # pixels: the drawing, room for what is written on its right, a letter
 TOP, ROW, BAR = 62, 28, 16  # below title and legend; from row to row; a bar
 MANY = 12  # more rows than this are drawn thin, without a name each
 STEPS = [digit * 10.0**power for power in range(-7, 4) for digit in (1, 2, 5)]
@@ -53,18 +54,29 @@ class Span(NamedTuple):
 def shares(rows: Mapping[str, Mapping[str, float]], texts: Mapping[str, Callable[[float], str]], title: str) -> Chart:
     """Draw a bar of full length for each row, divided by the shares of its parts; `texts` writes a row's values."""
     parts = [_title(title), *_legend(next(iter(rows.values())))]
-    said = []
+    said, left = [], _room_for(rows)
     for place, (row, values) in enumerate(rows.items()):
-        y, x, total = TOP + place * 1.5 * ROW, float(NAMES), sum(values.values()) or 1
-        parts.append(_text(NAMES - 10, y + 17, row, end=True))
+        y, x, total = TOP + place * 1.5 * ROW, left, sum(values.values()) or 1
+        parts.append(_text(left - 10, y + 17, row, end=True))
         for colour, value in zip(COLOURS, values.values(), strict=False):
-            width = value / total * (WIDTH - NAMES - 10)
+            width = value / total * (WIDTH - left - 10)
             parts.append(_bar(x, y, width - 1, colour, 24))
             if width > 60:
                 parts.append(_text(x + 8, y + 17, texts[row](value), "#fff", bold=True))
             x += width
         said.append(f"{row}: " + ", ".join(f"{name} {texts[row](value)}" for name, value in values.items()))
     return Chart(TOP + len(rows) * 1.5 * ROW, parts, f"Bar chart. {title}. {'. '.join(said)}.")
+
+
+def calls_and_waiting(page: Page, services: Mapping[str, str]) -> Chart:
+    """Draw how a ledger page's calls, and the time waited for them, divide between services; the first is the message."""
+    calls = {name: page.count(service=service) for name, service in services.items()}
+    waits = {name: page.seconds(service=service) for name, service in services.items()}
+    first, all_calls, all_waits = next(iter(services)), sum(calls.values()), sum(waits.values())
+    half = "half the calls" if 2 * calls[first] == all_calls else f"{calls[first]:,} of {all_calls:,} calls"
+    title = f"{first}: {half}, {share(waits[first], all_waits or 1)} of the waiting"
+    texts: dict[str, Callable[[float], str]] = {"calls": str, "waiting": duration}
+    return shares({"calls": calls, "waiting": waits}, texts, title)
 
 
 def spans(groups: Mapping[str, Mapping[str, Sequence[Span]]], title: str, *, totals: bool = True) -> Chart:
@@ -75,7 +87,8 @@ def spans(groups: Mapping[str, Mapping[str, Sequence[Span]]], title: str, *, tot
     everything = [span for rows in groups.values() for row in rows.values() for span in row]
     end = max(span.end for span in everything)
     colours = dict(zip(dict.fromkeys(span.kind for span in everything), COLOURS, strict=False))
-    scale, y = (WIDTH - NAMES - RIGHT) / end, float(TOP)
+    left = _room_for(f"{len(rows)} threads" if len(rows) > MANY else name for rows in groups.values() for name in rows)
+    scale, y = (WIDTH - left - RIGHT) / end, float(TOP)
     parts, said = [_title(title), *_legend(colours)], []
     for group, rows in groups.items():
         if group:
@@ -83,19 +96,19 @@ def spans(groups: Mapping[str, Mapping[str, Sequence[Span]]], title: str, *, tot
             y += 22
         thin = len(rows) > MANY
         for name, row in rows.items():
-            height = 5 if thin else BAR
+            height = 4 if thin else BAR
             for start, stop, kind in row:
-                x = NAMES + start * scale
+                x = left + start * scale
                 parts.append(_bar(x, y, max(2, (stop - start) * scale), colours[kind], height))
             if not thin:
-                parts.append(_text(NAMES - 10, y + 13, name, end=True))
+                parts.append(_text(left - 10, y + 13, name, end=True))
                 if totals:
-                    x = NAMES + max(span.end for span in row) * scale + 6
+                    x = left + max(span.end for span in row) * scale + 6
                     parts.append(_text(x, y + 13, duration(sum(stop - start for start, stop, _ in row))))
-            y += height + 2 if thin else ROW - 4
+            y += height + 1 if thin else ROW - 4
         counts = Counter(" then ".join(dict.fromkeys(span.kind for span in row)) for row in rows.values())
         if thin:
-            parts.append(_text(NAMES - 10, y - len(rows) * 3.5 + 4, f"{len(rows)} threads", end=True))
+            parts.append(_text(left - 10, y - len(rows) * 2.5 + 4, f"{len(rows)} threads", end=True))
             told = [f"{number} {kinds}" for kinds, number in sorted(counts.items())]
         else:
             told = [
@@ -104,7 +117,7 @@ def spans(groups: Mapping[str, Mapping[str, Sequence[Span]]], title: str, *, tot
             ]
         said.append(f"{group}: {'; '.join(told)}" if group else "; ".join(told))
         y += 14
-    parts[1:1] = _time_axis(end, scale, y - 8)
+    parts[1:1] = _time_axis(end, scale, left, y - 8)
     return Chart(y + 16, parts, f"Timeline. {title}. {'. '.join(said)}.")
 
 
@@ -112,18 +125,19 @@ def latency_dots(values: Mapping[str, tuple[float, float]], title: str) -> Chart
     """Draw the median and the 99th percentile of each name, in seconds, on a logarithmic axis."""
     low = math.floor(math.log10(min(median for median, _ in values.values())))
     high = math.ceil(math.log10(max(map(max, values.values()))) + 0.01)
-    scale = (WIDTH - NAMES - RIGHT) / (high - low)
+    left = _room_for(values)
+    scale = (WIDTH - left - RIGHT) / (high - low)
     bottom = TOP + len(values) * ROW - 4
     parts = [_title(title), _text(0, 42, "one read, logarithmic; dot: median, bar: 99th percentile")]
     for power in range(low, high + 1):
-        x = NAMES + (power - low) * scale
+        x = left + (power - low) * scale
         parts += [_line(x, TOP - 8, bottom), _text(x, bottom + 18, _axis_time(10.0**power), middle=True)]
     for place, (name, (median, tail)) in enumerate(values.items()):
         y = TOP + place * ROW + 8
-        x, end = (NAMES + (math.log10(value) - low) * scale for value in (median, max(tail, median)))
+        x, end = (left + (math.log10(value) - low) * scale for value in (median, max(tail, median)))
         colour = BLUE if median < 1e-3 else ORANGE
         parts += [
-            _text(NAMES - 10, y + 5, name, end=True),
+            _text(left - 10, y + 5, name, end=True),
             _bar(x, y - 1, max(1, end - x), colour, 2),
             _bar(end - 1, y - 7, 2, colour, 14),
             f"<circle cx='{x:.1f}' cy='{y}' r='5' fill='{colour}'/>",
@@ -141,7 +155,8 @@ def drill_timelines(drills: Sequence[Any], bins: int = 90) -> Chart:
     end = max(when for drill in drills for when, _ in drill.finished) or 1
     counts = [Counter((int(when / end * (bins - 1)), good) for when, good in drill.finished) for drill in drills]
     most = max(one[place, True] + one[place, False] for one in counts for place in range(bins))
-    width, height = (WIDTH - NAMES - 10) / bins, 70
+    left = _room_for(drill.name for drill in drills)
+    width, height = (WIDTH - left - 10) / bins, 70
     title = "; ".join(
         f"{drill.name}: {drill.failed:,} of {len(drill.finished):,} operations failed" for drill in drills
     )
@@ -149,21 +164,26 @@ def drill_timelines(drills: Sequence[Any], bins: int = 90) -> Chart:
     parts += _legend({"failed": 0, "succeeded": 0})
     for number, (drill, count) in enumerate(zip(drills, counts, strict=True)):
         bottom = TOP + (number + 1) * (height + 20) - 20
-        parts.append(_text(NAMES - 10, bottom - height / 2 + 5, drill.name, end=True))
+        parts.append(_text(left - 10, bottom - height / 2 + 5, drill.name, end=True))
         for place in range(bins):
             top = float(bottom)
             for good, colour in ((False, ORANGE), (True, BLUE)):
                 tall = count[place, good] / most * height
                 top -= tall
                 if tall:
-                    parts.append(_bar(NAMES + place * width, top, width - 0.5, colour, tall))
+                    parts.append(_bar(left + place * width, top, width - 0.5, colour, tall))
         parts += [
-            _bar(NAMES + when / end * bins * width, bottom - height - 6, 1.5, INK, height + 6)
+            _bar(left + when / end * bins * width, bottom - height - 6, 1.5, INK, height + 6)
             for when in drill.rotations
         ]
     bottom = TOP + len(drills) * (height + 20) - 20
-    parts[1:1] = _time_axis(end, bins * width / end, bottom)
+    parts[1:1] = _time_axis(end, bins * width / end, left, bottom)
     return Chart(bottom + 24, parts, f"Operations over time, with {len(drills[0].rotations)} rotations. {title}.")
+
+
+def _room_for(names: Iterable[str]) -> float:
+    """Return the pixels on the left that the longest of these names takes."""
+    return max(len(name) for name in names) * LETTER + 16
 
 
 def _title(title: str) -> str:
@@ -178,11 +198,11 @@ def _legend(kinds: Mapping[str, object]) -> list[str]:
     return parts
 
 
-def _time_axis(end: float, scale: float, bottom: float) -> list[str]:
+def _time_axis(end: float, scale: float, left: float, bottom: float) -> list[str]:
     step = next(step for step in STEPS if end / step <= 6)
     ticks = [number * step for number in range(int(end / step) + 1)]
-    lines = [_line(NAMES + tick * scale, TOP - 6, bottom) for tick in ticks]
-    return lines + [_text(NAMES + tick * scale, bottom + 17, _axis_time(tick), middle=True) for tick in ticks]
+    lines = [_line(left + tick * scale, TOP - 6, bottom) for tick in ticks]
+    return lines + [_text(left + tick * scale, bottom + 17, _axis_time(tick), middle=True) for tick in ticks]
 
 
 def _axis_time(seconds: float) -> str:

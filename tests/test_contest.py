@@ -10,7 +10,6 @@ from drills.contest import (
     Way,
     after_failures,
     calls_when_cold,
-    extra_megabytes,
     waited_at_expiry,
 )
 from helpers.timing import THREADS
@@ -63,8 +62,3 @@ def one_attempt():
     from botocore.config import Config
 
     return boto3.client("secretsmanager", config=Config(retries={"total_max_attempts": 1}))
-
-
-def test_extra_megabytes_leave_out_what_boto3_brings():
-    assert extra_megabytes("") == extra_megabytes("botocore") == extra_megabytes("jmespath") == 0
-    assert 0 < extra_megabytes("cachetools") < 1 < extra_megabytes("aws-lambda-powertools")

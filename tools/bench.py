@@ -1,6 +1,6 @@
-"""`make bench`: measure the ways of notebook 03, services while Secrets Manager hangs or rotates, and JupyterLab's memory.
+"""`make bench`: measure the ways of the contest, services while Secrets Manager hangs or rotates, and JupyterLab's memory.
 
-The ways are the cells of notebook 03 that are tagged `ways`, so that what is measured is what is read. The result is a
+The ways are the cells of the notebook "The contest of all ways" that are tagged `ways`, so that what is measured is what is read. The result is a
 table and build/bench.json. Times on a shared machine vary from run to run: compare the ratios.
 """
 
@@ -43,13 +43,13 @@ from momento_client import MomentoClient  # noqa: E402
 
 SECRET_NAME = "tutorial/momento-api-key"  # as in the notebooks
 HEAVIEST = ROOT / "notebooks" / "06_let_only_the_right_identity_read_it.ipynb"  # it loads MiniStack
-NOTEBOOK = ROOT / "notebooks" / "03_cache_it_on_the_client.ipynb"
+NOTEBOOK = ROOT / "notebooks" / "deeper" / "contest_of_all_ways.ipynb"
 TARGET = ROOT / "build" / "bench.json"
 ROUNDS = 5  # the ways take turns, so that a busy moment of the machine hits all of them
 
 
 def ways_of_the_notebook(cloud: Cloud) -> list[Way]:
-    """Run the tagged cells of notebook 03 and return its list of ways."""
+    """Run the tagged cells of the contest and return its list of ways."""
     names: dict[str, Any] = {"cloud": cloud, "SECRET_NAME": SECRET_NAME}
     for cell in nbformat.read(NOTEBOOK, as_version=4).cells:
         if "ways" in cell.metadata.get("tags", []):

@@ -2,4 +2,4 @@
 my_choice = " CacheTools\n"
 
 # %% looked up
-my_choice = next(one.name for one in results[3:] if one.calls_of_many == one.cold_calls and one.on_revocation == "seen")
+my_choice = next(one.name for one in results[3:] if one.calls_of_many == one.cold_calls and one.stops)

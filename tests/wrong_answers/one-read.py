@@ -1,4 +1,4 @@
-# %% make the client once, then use it three times
+# %% make the client once, and use it for all three calls
 handle = handle_naively
 
 
@@ -15,13 +15,34 @@ def handle(user):
 
 # %% your handler returned a str; Momento counted 2
 def handle(user):
-    with naive_client() as client:
+    with new_client(get_token(SECRET_NAME)) as client:
         return str(visit_with(client, user))
 
 
-# %% with the keys of the handler above
+# %% Return the `.value` of the last increment
 def handle(user):
-    with naive_client() as client:
-        client.set(CACHE_NAME, f"{user}/visits", "1")
-        client.increment(CACHE_NAME, f"{user}/seen")
-        return int(client.get(CACHE_NAME, f"{user}/visits").value_string)
+    with new_client(get_token(SECRET_NAME)) as client:
+        checked(client.set(CACHE_NAME, "last-visitor", user))
+        checked(client.increment(CACHE_NAME, f"{user}/visits"))
+        return checked(client.increment(CACHE_NAME, "visits")).value
+
+
+# %% the same keys, each once
+def handle(user):
+    with new_client(get_token(SECRET_NAME)) as client:
+        checked(client.set(CACHE_NAME, user, "today"))
+        checked(client.increment(CACHE_NAME, "visits"))
+        return checked(client.increment(CACHE_NAME, f"{user}/visits")).value
+
+
+# %% 5 sets, 5 increments
+def handle(user):
+    with new_client(get_token(SECRET_NAME)) as client:
+        checked(client.set(CACHE_NAME, "last-visitor", user))
+        return checked(client.increment(CACHE_NAME, f"{user}/visits")).value
+
+
+# %% raised NameError
+def handle(user):
+    with new_client(token) as client:
+        return visit_with(client, user)

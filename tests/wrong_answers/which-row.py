@@ -4,8 +4,8 @@ my_choice = None
 # %% is no row of the table
 my_choice = "redis"
 
-# %% the column of the cold threads
+# %% the column of the 32 threads
 my_choice = "powertools"
 
-# %% the column Revocation
+# %% the last column of the second table
 my_choice = "aws-secretsmanager-caching"
