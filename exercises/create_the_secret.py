@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import boto3
-from botocore.exceptions import ClientError
 from momento import CacheClient, Configurations
 from momento.errors import MomentoErrorCode
 
@@ -24,24 +23,22 @@ def check_stored_token(cloud: Cloud, name: str, received: str) -> Check:
     try:
         stored = sm.get_secret_value(SecretId=name, VersionStage="AWSCURRENT").get("SecretString")
         kind_of(stored)
-    except ClientError as error:
-        code = error_code(error)
+    except (sm.exceptions.ResourceNotFoundException, sm.exceptions.InvalidRequestException) as error:
+        code = error_code(error)  # there is none, or it waits for its deletion
     except TokenError as error:
         mistake = str(error)
     seen = f"Reading the secret {name} failed with {code}."
-    yield (
-        code,
-        seen,
-        "Create it with sm.create_secret(Name=…, SecretString=…), or bring it back with sm.restore_secret(…).",
-    )
-    yield mistake, mistake, f"Repair the text, then sm.put_secret_value(SecretId={name!r}, SecretString=…)."
+    hint = "Create it with sm.create_secret(Name=…, SecretString=…), or bring it back with sm.restore_secret(…)."
+    yield code, seen, hint
+    hint = f"Take the key from `received` again, then sm.put_secret_value(SecretId={name!r}, SecretString=…)."
+    yield mistake, mistake, hint
     seen = "The secret holds a text in the form of a key, and not the key that you were sent."
     hint = "Store the whole key in `received`. If you have changed `received`, run its cell: it sends you a new key."
     yield stored != str(received).strip().strip('"') or _is_denied(cloud, stored), seen, hint
     seen = "The token is right. One thing is missing: the secret has no tag."
     hint = f"sm.tag_resource(SecretId={name!r}, Tags=TAGS) adds one, so that your team can find what it owns."
     yield not sm.describe_secret(SecretId=name).get("Tags"), seen, hint
-    return "The secret holds the token alone, Momento accepts it, and it is tagged."
+    return "The secret holds the token alone, and it is tagged."
 
 
 def _is_denied(cloud: Cloud, key: str) -> bool:
