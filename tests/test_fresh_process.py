@@ -57,3 +57,36 @@ def test_arguments_and_environment_reach_the_file(cloud, tmp_path):
     echo = tmp_path / "echo.py"
     echo.write_text("import os, sys; print(sys.argv[1:], os.environ['GREETING'])")
     assert run_file(cloud, str(echo), "a", "b", GREETING="hello") == "['a', 'b'] hello\n"
+
+
+# A closed client, and an async one in a second event loop. It ends hard, as that one can't be closed.
+UNUSABLE = """
+import asyncio, os
+from datetime import timedelta
+from momento import CacheClient, CacheClientAsync, Configurations, CredentialProvider
+
+credentials = CredentialProvider.from_api_key_v2(os.environ["KEY"], os.environ["MOMENTO_ENDPOINT"])
+settings = Configurations.Laptop.v1(), credentials, timedelta(minutes=10)
+with CacheClient(*settings) as client:
+    print(client.get("tutorial", "key"))
+print(client.get("tutorial", "key").message)
+kept = []
+
+async def get():
+    if not kept:
+        kept.append(CacheClientAsync(*settings))
+    return await kept[0].get("tutorial", "key")
+
+print(asyncio.run(get()))
+print(asyncio.run(get()).message, flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.slow
+def test_a_closed_client_and_one_of_another_loop_fail_with_a_message_that_names_no_cause(cloud, tmp_path):
+    """Notebook 04 says so, and doesn't run it: such a call can end the process."""
+    (tmp_path / "unusable.py").write_text(UNUSABLE)
+    lines = run_file(cloud, str(tmp_path / "unusable.py"), KEY=cloud.api_key).splitlines()
+    failed = "Unknown error has occurred: SDK Failed to process the request."
+    assert ["Miss" in lines[0], lines[1], "Miss" in lines[2], lines[3]] == [True, failed] * 2
