@@ -1,7 +1,7 @@
 """`make bench`: measure the ways of the contest, services while Secrets Manager hangs or rotates, and JupyterLab's memory.
 
-The ways are the cells of the notebook "The contest of all ways" that are tagged `ways`, so that what is measured is what is read. The result is a
-table and build/bench.json. Times on a shared machine vary from run to run: compare the ratios.
+The ways are the cells of notebooks/deeper/contest_of_all_ways.ipynb that are tagged `ways`, so that what is measured is
+what is read. The result is a table and build/bench.json. Times on a shared machine vary from run to run: compare the ratios.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How many minutes a notebook takes, by a rule, and the figures that it is made of: `python tools/minutes.py notebooks/*.ipynb`.
 
 Each word of prose is read once, each code cell is run and its result looked at, each line of code is read, each exercise
-is solved. Code that a text cell shows, and a folded solution, aren't counted. Set-up, breaks and questions aren't either.
+is solved. Code that a text cell shows, a folded solution and the text of a picture aren't counted. Set-up, breaks and questions aren't either.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SECONDS_A_CELL = 10
 SECONDS_A_LINE = 3
 MINUTES_AN_EXERCISE = 5  # unless its cell has a tag such as `minutes:20`
 
-_NOT_READ = re.compile(r"<details>.*?</details>|```.*?```|!?\[([^\]]*)\]\([^)]*\)", re.DOTALL)
+_NOT_READ = re.compile(r"<details>.*?</details>|```.*?```|!\[[^\]]*\]\([^)]*\)|(?<=\])\([^)]*\)", re.DOTALL)
 
 
 class Figures(NamedTuple):
@@ -37,7 +37,7 @@ class Figures(NamedTuple):
 
 def figures(path: Path) -> Figures:
     cells = nbformat.read(path, as_version=4).cells
-    prose = " ".join(_NOT_READ.sub(r"\1", cell.source) for cell in cells if cell.cell_type != "code")
+    prose = " ".join(_NOT_READ.sub("", cell.source) for cell in cells if cell.cell_type != "code")
     code = [cell for cell in cells if cell.cell_type == "code"]
     lines = [line for cell in code for line in cell.source.splitlines() if line.strip()]
     exercises = [_minutes_of(tags) for cell in code if "exercise" in (tags := cell.metadata.get("tags", []))]

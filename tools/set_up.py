@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -107,6 +108,7 @@ def set_up() -> None:
     elif there == wanted:
         return
     install_lock(".")
+    shutil.rmtree(VENV / "ministack", ignore_errors=True)  # what an older lock put there
     install_lock("sandbox", "--no-deps", "--target", str(VENV / "ministack"))
     install("--no-deps", "-e", ".")
     without_slow_parts()
