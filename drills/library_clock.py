@@ -1,4 +1,4 @@
-"""A clock for AWS's caching library, to replay days of reads in seconds: the cache is real, and so are its calls."""
+"""Move the clock of AWS's caching library, to replay days of reads in seconds: the cache is real, and so are its calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a boto3 client may wait, according to the installed botocore: its settings and its own retry modules.
+"""Tell how long a boto3 client may wait, according to the installed botocore: its settings and its own retry modules.
 
 `Config` bounds the attempts and the pauses between them, and no more. It doesn't bound looking up the endpoint's name
 (DNS), each further address of that name (the connect timeout is for one), a response that trickles (the read timeout is
@@ -17,7 +17,7 @@ from botocore.session import get_session
 
 
 class Waits(NamedTuple):
-    """The longest that one call may take: `pauses` lie between the attempts, all times are in seconds."""
+    """Say how long one call may take: `pauses` lie between the attempts, all times are in seconds."""
 
     mode: str
     attempts: int

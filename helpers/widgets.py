@@ -34,7 +34,7 @@ RATES = [round(step * 10.0**power, 2) for power in range(-2, 5) for step in (1, 
 CURVE = [10 ** (power / 8) for power in range(-16, 41)]  # 0.01 to 100,000 requests per second
 START = Fleet()
 BOTH = ("without a cache", "with AWS's library")
-COSTS = ("calls", "dollars for calls", "for the secret and its key", "sum")
+COSTS = ("calls", "dollars for calls", "for secret and key", "sum")
 SCRIPT = "\n".join((Path(__file__).parent / name).read_text("utf-8") for name in ("pricing.js", "panels.js"))
 
 
@@ -86,7 +86,7 @@ def cost_panel() -> Panel:
         _slider("requests_per_second", "requests a second", _numbers(RATES)),
         _slider("processes", "processes", _numbers([1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000])),
         _slider("lifetime", "a process lives", lifetimes),
-        _slider("ttl", "time to live (TTL) of a copy", ttls),
+        _slider("ttl", "TTL of a copy", ttls),
         ("customer_key", "with a KMS key of your own", (), 0),
     ]
     without, cached = fleets = START, replace(START, way=pricing.AWS_LIBRARY)
