@@ -1,4 +1,7 @@
-"""Listen to a topic with a deadline of so many seconds (the argument), and say what arrives after it has passed."""
+"""Listen to a topic with a deadline, the argument, in seconds, and print what arrives before and after it.
+
+It also prints whether the loop over the subscription waits for the next message, or spins.
+"""
 
 import os
 import sys
@@ -12,13 +15,13 @@ from momento import CredentialProvider, TopicClient, TopicConfigurations
 
 CACHE_NAME, SECRET_NAME = os.environ["CACHE_NAME"], os.environ["SECRET_NAME"]
 deadline = timedelta(seconds=float(sys.argv[1]))
-TOPIC = f"deadline-{os.getpid()}"  # a topic of its own, as a topic remembers its last message
+TOPIC = f"deadline-{os.getpid()}"  # a new one, as a topic remembers its last message
 
-answer = boto3.client("secretsmanager").get_secret_value(
+response = boto3.client("secretsmanager").get_secret_value(
     SecretId=SECRET_NAME, VersionStage="AWSCURRENT"
 )
 credentials = CredentialProvider.from_api_key_v2(
-    answer["SecretString"].strip(), os.environ["MOMENTO_ENDPOINT"]
+    response["SecretString"].strip(), os.environ["MOMENTO_ENDPOINT"]
 )
 listening = TopicClient(TopicConfigurations.Default.v1().with_client_timeout(deadline), credentials)
 publishing = TopicClient(TopicConfigurations.Default.v1(), credentials)
@@ -32,7 +35,7 @@ def count_turn(frame, event, argument):
 
 
 def listen():
-    sys.setprofile(count_turn)  # is told of every call that this thread makes: none while it waits
+    sys.setprofile(count_turn)  # runs at each call of this thread, so never while it waits
     for item in subscription:
         received.append(item.value)
 
@@ -58,4 +61,4 @@ wait_for(lambda: spins(since=before), seconds=0.5)
 
 print("received", ", ".join(received), "- and the loop", "spins" if spins(before) else "waits")
 sys.stdout.flush()
-os._exit(0)  # a spinning loop can't be ended in another way
+os._exit(0)  # nothing else ends a spinning loop
