@@ -11,7 +11,7 @@ def reveal(guess: object, counted: int, unit: str, source: str = "the ledger") -
         return Note("Guess first.", "Put a number into the cell with your guess, run that cell, and then this one.")
     if counted == 1:
         unit = unit.removesuffix("s")
-    if isinstance(guess, bool) or not isinstance(guess, (int, float)) or guess < 0:
+    if isinstance(guess, bool) or not isinstance(guess, (int, float)) or not guess >= 0:
         return Note(
             "Not yet.",
             f"{source[0].upper()}{source[1:]} counted {counted:,} {unit}.",

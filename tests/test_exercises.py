@@ -179,7 +179,7 @@ class TestAnyFunction:
         assert isinstance(space["announce"]("after"), TopicPublish.Success)
 
 
-@pytest.mark.parametrize("guess", ["many", -1, True, [1]])
+@pytest.mark.parametrize("guess", ["many", -1, float("nan"), True, [1]])
 def test_a_guess_that_is_no_number_is_told_so(guess):
     assert "should be a number" in repr(reveal(guess, 100, "calls"))
 
