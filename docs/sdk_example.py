@@ -12,7 +12,7 @@ from pathlib import Path
 CLIENT = Path(__file__).resolve().parent.parent / "notebooks" / "momento_client.py"
 USE = """
 momento = MomentoClient("tutorial/momento-api-key")
-print(momento.call(lambda client: client.set("tutorial", "test-key", "test-value")))
+print(checked(momento.call(lambda client: client.set("tutorial", "test-key", "test-value"))))
 """
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from helpers.charts import Span
 from helpers.cloud import Cloud
 from helpers.ledger import Call
+from sandbox.run_plain_file import open_connections
 
 BUILD, CONNECT, READ, WORK = "build or close a client", "open a connection", "read the token", "the work"
 SERVICES = {"Secrets Manager": "aws", "Momento": "momento"}
@@ -59,22 +60,17 @@ def record(cloud: Cloud, request: Callable[[], object], times: int = 10) -> Reco
     """Make this request once to warm up, and then so many times, one after the other."""
     runs = []
     for _ in range(times + 1):
-        kept, before, started = _open(cloud), Counter(cloud.connections_seen()), time.perf_counter()
+        kept, before, started = (
+            open_connections(cloud.momento_address),
+            Counter(cloud.connections_seen()),
+            time.perf_counter(),
+        )
         with cloud.ledger.page("one request") as page:
             request()
         seconds = time.perf_counter() - started
         runs.append(Run(page.calls, started, seconds, Counter(cloud.connections_seen()) - before))
-        while _open(cloud) > kept and time.perf_counter() < started + seconds + CLOSING_SECONDS:
+        while (
+            open_connections(cloud.momento_address) > kept and time.perf_counter() < started + seconds + CLOSING_SECONDS
+        ):
             time.sleep(0.01)  # else the next client would share the connection that is about to close
     return Recording(runs[1:])
-
-
-def _open(cloud: Cloud) -> int:
-    """Return the number of connections that this process has to the local Momento."""
-    try:
-        import psutil
-    except ImportError:  # in a browser tab, where clients share no connection
-        return 0
-    port = int((cloud.momento_address or ":0").rpartition(":")[2])
-    connections = psutil.Process().net_connections("tcp")
-    return sum(one.status == "ESTABLISHED" and one.raddr.port == port for one in connections)
