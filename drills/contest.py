@@ -160,4 +160,4 @@ def _outcome(cloud: Cloud, read: Read) -> str:
         end = time.monotonic() + 0.5  # a refresh in the background starts a moment later
         while not page.calls and time.monotonic() < end:
             time.sleep(0.01)
-    return "serves the old value" if page.count() else "does not ask"
+    return "serves the old value" if page.count() else "makes no call"

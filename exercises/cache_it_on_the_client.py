@@ -26,7 +26,7 @@ def check_reader(cloud: Cloud, name: str, make_reader: Callable[[], Callable[[],
             yield from misbehaved(last, "Your function")
     calls = counted["aws.GetSecretValue"] + counted["aws.DescribeSecret"]
     yield str(last.returned).strip() != token, "It didn't return the token.", "Return the SecretString that was read."
-    few = f"A hundred reads made {calls} calls"
+    few = f"Calls of a hundred reads: {calls}"
     hint = "Make one cache in make_reader, outside read, with a TTL of two seconds: a copy must outlive the call."
     yield calls > 2, f"{few}.", hint
     with put_back(name):
@@ -43,8 +43,8 @@ def check_reader(cloud: Cloud, name: str, make_reader: Callable[[], Callable[[],
         yield from misbehaved(one if one.hung or isinstance(one.error, BUGS) else Run(), "Your function")
     served = "raised once, then returned a value again" if denied.failed else f"still returned a value after {SOON:g} s"
     hint = "Don't keep the old copy after an error, as AWS's library does: let the error of boto3 through."
-    yield not again.failed, f"{few}, and it sees a new token. But when access was denied, it {served}.", hint
-    return f"{few}; it sees a new token within two seconds, and stops when access is denied."
+    yield not again.failed, f"{few}; it sees a new token. But when access was denied, it {served}.", hint
+    return f"{few}. It sees a new token within two seconds, and stops when access is denied."
 
 
 def _until(read: Callable[[], str], enough: Callable[[Run], object]) -> Run:

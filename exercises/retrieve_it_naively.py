@@ -13,7 +13,7 @@ from momento.responses import CacheGet
 
 from helpers.cloud import Cloud
 
-from .common import Check, Mistake, counting, current_token, exercise, misbehaved, new_key, put_back, run_learner
+from .common import Check, Mistake, counting, current_token, exercise, fault, misbehaved, new_key, put_back, run_learner
 
 Handle = Callable[[str], object]
 REQUESTS = 5
@@ -30,18 +30,17 @@ def check_reads_per_request(cloud: Cloud, secret_name: str, cache_name: str, han
     seen = f"{REQUESTS} requests: {reads} reads of the secret, {sets} sets, {increments} increments."
     keys = ["last-visitor", "visits", f"{users[0]}/visits", f"{users[-1]}/visits"]
     wanted = [users[-1], str(int(visits_before or 0) + REQUESTS), "1", "2"]
-    missing = [
-        key
-        for key, is_, want in zip(keys, held(cloud, secret_name, cache_name, keys), wanted, strict=True)
-        if is_ != want
-    ]
-    hint = "Each request should set and increment what handle_naively does: the same keys, each once."
-    yield (sets, increments) != (REQUESTS, 2 * REQUESTS) or missing, seen, hint
+    others = held(cloud, secret_name, cache_name, keys) != wanted
+    hint = "Do what handle_naively does, each once: set, increment, increment, and return the last `.value`."
+    yield (sets, increments) != (REQUESTS, 2 * REQUESTS) or others, seen, hint
     kind, last = type(returned[-1]).__name__, returned[-1]
     what = str(last) if kind == "int" else f"a {kind}"
     seen_last = f"For a user's second visit your handler returned {what}; Momento counted 2."
-    hint = "Return the `.value` of the last increment, as handle_naively does."
     yield returned != [1] * (REQUESTS - 1) + [2], seen_last, hint
+    with fault(cloud, "momento", "Set", error="INVALID_ARGUMENT"):
+        unnoticed = not run_learner(handle, users[0]).failed
+    hint = "Put `checked` around each call: Momento's SDK returns errors, and doesn't raise them."
+    yield unnoticed, f"{seen} But when a set failed, your handler went on as if it hadn't.", hint
     stale = reads == REQUESTS and not _uses_what_it_reads(cloud, secret_name, handle)
     hint = "Make the client from the token that this request has just read; keeping it longer is for notebook 03."
     yield reads == 0 or stale, seen + " But a new token in the secret was not used." * stale, hint

@@ -18,7 +18,7 @@ from .ledger import Page
 # Middle tones, with a contrast of at least 3 to 1 on white and on JupyterLab's dark grey.
 INK = "#7c7c7c"
 COLOURS = ORANGE, BLUE, *_ = "#d9663b", "#3d8fbf", "#4b9b5f", "#a877bd", "#b08a2e"
-WIDTH, RIGHT, LETTER = 720, 76, 7.2  # pixels: the drawing, room for what is written on its right, a letter
+WIDTH, RIGHT, LETTER = 640, 76, 8.2  # pixels: the drawing, room for what is written on its right, a letter
 TOP, ROW, BAR = 62, 28, 16  # below title and legend; from row to row; a bar
 MANY = 12  # more rows than this are drawn thin, without a name each
 STEPS = [digit * 10.0**power for power in range(-7, 4) for digit in (1, 2, 5)]
@@ -187,7 +187,8 @@ def _room_for(names: Iterable[str]) -> float:
 
 
 def _title(title: str) -> str:
-    return f"<text x='0' y='17' font-size='16' font-weight='700'>{escape(title)}</text>"
+    size = min(16, WIDTH / len(title) * 1.7)  # a long one gets smaller
+    return f"<text x='0' y='17' font-size='{size:.1f}' font-weight='700'>{escape(title)}</text>"
 
 
 def _legend(kinds: Mapping[str, object]) -> list[str]:

@@ -19,7 +19,7 @@ def handle(user):
         return str(visit_with(client, user))
 
 
-# %% Return the `.value` of the last increment
+# %% Momento counted 2.
 def handle(user):
     with new_client(get_token(SECRET_NAME)) as client:
         checked(client.set(CACHE_NAME, "last-visitor", user))
@@ -27,7 +27,7 @@ def handle(user):
         return checked(client.increment(CACHE_NAME, "visits")).value
 
 
-# %% the same keys, each once
+# %% each once: set, increment, increment
 def handle(user):
     with new_client(get_token(SECRET_NAME)) as client:
         checked(client.set(CACHE_NAME, user, "today"))
@@ -40,6 +40,20 @@ def handle(user):
     with new_client(get_token(SECRET_NAME)) as client:
         checked(client.set(CACHE_NAME, "last-visitor", user))
         return checked(client.increment(CACHE_NAME, f"{user}/visits")).value
+
+
+# %% Put `checked` around each call
+def handle(user):
+    with new_client(get_token(SECRET_NAME)) as client:
+        client.set(CACHE_NAME, "last-visitor", user)
+        client.increment(CACHE_NAME, "visits")
+        return client.increment(CACHE_NAME, f"{user}/visits").value
+
+
+# %% return the last `.value`
+def handle(user):
+    with new_client(get_token(SECRET_NAME)) as client:
+        visit_with(client, user)
 
 
 # %% raised NameError
