@@ -25,7 +25,7 @@ LONGEST = (
     "tests/test_book",
     "notebooks/11",
     "tests/test_go_live",
-    "notebooks/03",
+    "notebooks/deeper/contest",
 )
 
 

@@ -213,7 +213,7 @@ def test_every_first_click_opens_a_notebook_in_the_wide_area_also_at_800_pixels(
         assert shown_width(page) >= 0.6 * SCREEN["width"], click.__name__
     page.tab.set_viewport_size({**SCREEN, "width": 800})
     page.open("03_cache_it_on_the_client")
-    page.go_to_cell_with("latency_dots")
+    page.go_to_cell_with("watch_a_copy")
     page.keep_a_picture("narrow")
     right = "all => Math.max(...all.map(image => image.getBoundingClientRect().right))"
     assert shown_width(page) >= 440 and page.tab.locator(".jp-Notebook img").evaluate_all(right) <= 800
