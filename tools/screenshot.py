@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "notebooks/images/notebook.png"
 NOTEBOOK, FIRST_CELL = "work/02_retrieve_it_naively.ipynb", "ten requests, naively"
-SIZE = {"width": 1000, "height": 900}
+SIZE = {"width": 1000, "height": 1010}
 SHOW = """async ([path, text]) => {
     await jupyterapp.restored;
     await jupyterapp.commands.execute('application:set-mode', {mode: 'single-document'});
