@@ -37,7 +37,9 @@ class Chart:
     def _repr_html_(self) -> str:
         # As an address: what a code-hosting site or an untrusted notebook leaves of HTML has pictures, and no SVG.
         source = "data:image/svg+xml," + quote(self.svg, safe=" =:/'(),;!")
-        return f'<img src="{source}" alt="{escape(self.alt)}" style="width: 100%; min-width: 440px; max-width: {WIDTH}px">'
+        return (
+            f'<img src="{source}" alt="{escape(self.alt)}" style="width: 100%; min-width: 440px; max-width: {WIDTH}px">'
+        )
 
     def __repr__(self) -> str:
         return self.alt

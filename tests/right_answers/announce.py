@@ -1,6 +1,7 @@
 # %% the file in one class, as a service has it
 from momento import TopicClient, TopicConfigurations
 
+
 class News:
     def __init__(self):
         self.topics = MomentoClient(SECRET_NAME, self.new_client, ttl=300)

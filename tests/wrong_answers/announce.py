@@ -1,6 +1,7 @@
 # %% announce returned nothing
 from momento import TopicClient, TopicConfigurations
 
+
 def new_topic_client(token):
     return TopicClient(TopicConfigurations.Default.latest(), cloud.credentials_from(token))
 
@@ -52,6 +53,7 @@ def announce(text):
 # %% reads of the secret: 2, new topic clients: 2
 from momento import TopicClient, TopicConfigurations
 
+
 def new_topic_client(token):
     return TopicClient(TopicConfigurations.Default.latest(), cloud.credentials_from(token))
 
@@ -77,6 +79,7 @@ def announce(text):
 # %% was lost, and announce raised nothing
 from momento import TopicClient, TopicConfigurations
 
+
 def new_topic_client(token):
     return TopicClient(TopicConfigurations.Default.latest(), cloud.credentials_from(token))
 
@@ -90,6 +93,7 @@ def announce(text):
 
 # %% and its text is not on the topic
 from momento import TopicClient, TopicConfigurations
+
 
 def new_topic_client(token):
     return TopicClient(TopicConfigurations.Default.latest(), cloud.credentials_from(token))
@@ -105,6 +109,7 @@ def announce(text):
 # %% put `checked` around its `call`, not inside
 from momento import TopicClient, TopicConfigurations
 
+
 def new_topic_client(token):
     return TopicClient(TopicConfigurations.Default.latest(), cloud.credentials_from(token))
 
@@ -119,6 +124,7 @@ def announce(text):
 
 # %% After a rotation a text is not on the topic
 from momento import TopicClient, TopicConfigurations
+
 
 def new_topic_client(token):
     return TopicClient(TopicConfigurations.Default.latest(), cloud.credentials_from(token))
