@@ -21,8 +21,15 @@ from . import fault
 
 Make = Callable[[int], Read]  # of a TTL in seconds: a reader with an empty cache
 SETTLED, PATIENCE = 0.5, 5.0  # seconds before and after a change; seconds to wait until it is seen
-DENIED = "AccessDeniedException"
-COLUMNS = ("Way", "First read: calls", "Ten more reads: calls", "Sees a new token", "Stops when access is revoked")
+DENIED, OUTAGE = "AccessDeniedException", "InternalServiceError"
+COLUMNS = (
+    "Way",
+    "First read: calls",
+    "Ten more reads: calls",
+    "Sees a new token",
+    "Stops when access is revoked",
+    "In an outage",
+)
 NEXT, AGED, NEVER = "at the next read", "after its TTL", "never"
 CALLS, WAITS = "calls Secrets Manager", "waits for that call"
 
@@ -67,8 +74,8 @@ def watch_a_copy(cloud: Cloud, secret_name: str, read: Read) -> Watched:
 
 def compare(
     cloud: Cloud, secret_name: str, ways: Mapping[str, Make], ttl: int = 2
-) -> list[tuple[str, int, int, str, str]]:
-    """Return for each way: calls of the first read, calls of ten more, when it sees a new token and when it stops.
+) -> list[tuple[str, int, int, str, str, str]]:
+    """Return for each way: calls of the first read and of ten more, when it sees a new token, when it stops, an outage.
 
     All copies grow old at the same time, so this takes little longer than one TTL.
     """
@@ -82,8 +89,8 @@ def compare(
                 read()
         counted[name] = first.count(), later.count()
     before = boto3.client("secretsmanager").get_secret_value(SecretId=secret_name)["SecretString"]
-    changed, denied = ({name: make(ttl) for name, make in ways.items()} for _ in range(2))
-    for read in [*changed.values(), *denied.values()]:
+    changed, denied, away = ({name: make(ttl) for name, make in ways.items()} for _ in range(3))
+    for read in [*changed.values(), *denied.values(), *away.values()]:
         read()
     store_new_token(cloud, secret_name)
     sees = {name: NEXT for name, read in changed.items() if read() != before}
@@ -93,7 +100,12 @@ def compare(
     sees |= {name: AGED for name, read in changed.items() if name not in sees and read() != before}
     with fault(cloud, error=DENIED):
         stops |= {name: AGED for name, read in denied.items() if name not in stops and _raises(read)}
-    return [(name, *counted[name], sees.get(name, NEVER), stops.get(name, NEVER)) for name in ways]
+    with fault(cloud, error=OUTAGE):
+        fails = {name for name, read in away.items() if _raises(read)}
+    return [
+        (name, *counted[name], sees.get(name, NEVER), stops.get(name, NEVER), "fails" if name in fails else "goes on")
+        for name in ways
+    ]
 
 
 def read_together(cloud: Cloud, client: Any, readers: Mapping[str, Read]) -> dict[str, dict[str, list[Span]]]:

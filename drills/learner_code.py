@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
 
+from sandbox import PlainError
+
 SECONDS = 10.0  # more than any fault that a check or a trial sets
 # Momento's keys: a JSON web token, or a long text in base64.
 KEY = re.compile(r"eyJ[\w-]{20,}(?:\.[\w-]*)*|[A-Za-z0-9+/]{80,}={0,2}")
@@ -32,9 +34,9 @@ class Run:
         if self.error is None:
             return ""
         name = type(self.error).__name__
-        if not isinstance(self.error, (NameError, AttributeError, TypeError, LookupError, ImportError)):
+        if not isinstance(self.error, (NameError, AttributeError, TypeError, LookupError, ImportError, PlainError)):
             return name
-        return f"{name}: {KEY.sub('<hidden>', str(self.error))[:120]}"
+        return f"{name}: {KEY.sub('<hidden>', str(self.error))[:160]}"
 
     @property
     def failed(self) -> bool:

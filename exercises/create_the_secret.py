@@ -1,4 +1,4 @@
-"""Exercise of 01, create the secret: store a token that arrived by mail."""
+"""Exercise of 01, create the secret: store a token that arrived by email."""
 
 from __future__ import annotations
 

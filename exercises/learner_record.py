@@ -13,7 +13,7 @@ from helpers.display import Note, Table
 # The exercises in order, each under a name that stays: its notebook, and what is to be done.
 EXERCISES = {
     "ledger": ("00 Start here", "read the ledger"),
-    "mail": ("01 Create the secret", "a key arrives by mail"),
+    "mail": ("01 Create the secret", "a key arrives by email"),
     "one-read": ("02 Retrieve it naively", "one read for each request"),
     "reader": ("03 Cache it on the client", "a reader that notices"),
     "announce": ("04 Reuse your clients", "a topic client that goes on"),

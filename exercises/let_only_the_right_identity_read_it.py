@@ -39,7 +39,7 @@ def check_policy(cloud: Cloud, policy: str, secret_name: str) -> Check:
         accepted = False
     hint = "Is every brace and quotation mark in its place? json.dumps(…) makes a string of JSON from a dict."
     yield not accepted, f"IAM does not accept this policy, a {type(policy).__name__}.", hint
-    hint = "Compare its resource with the secret's ARN, character by character; a reader needs both of these actions."
+    hint = "Compare its resource with `six_marks`, character by character; a reader needs both of these actions."
     yield denied, f"The policy allows too little. Denied: {', '.join(denied)}.", hint
     allowed = [one for one in _listed(json.loads(policy)["Statement"]) if one.get("Effect") == "Allow"]
     # A statement may name the exceptions instead: then it allows all others.

@@ -46,7 +46,7 @@ def check_reads_per_request(cloud: Cloud, secret_name: str, cache_name: str, han
     yield reads == 0 or stale, seen + " But a new token in the secret was not used." * stale, hint
     hint = "Read once for each request: make the client once, and use it for all three calls."
     yield reads != REQUESTS, seen, hint
-    return f"{seen} A third of the reads, with one client for each request."
+    return f"{seen} That is a third of the reads."
 
 
 def send(

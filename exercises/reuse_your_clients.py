@@ -34,7 +34,7 @@ def check_announce(cloud: Cloud, secret_name: str, cache_name: str, announce: Ca
         _exchange(cloud, secret_name, cache_name, "nothing yet")
         first = run_learner(announce, texts[0])
         yield _denied(first), "Momento denied the call: your client has an old token.", old
-        hint = "Call it in a cell of its own. MomentoClient takes the function itself: new_topic_client, without ()."
+        hint = f'Outside announce: topics = MomentoClient(SECRET_NAME, new_topic_client); inside: topics.call(lambda client: client.publish(CACHE_NAME, "{TOPIC}", text)).'
         yield from misbehaved(first, "announce", hint)
         seen = f"announce returned {_kind(first)}"
         seen += "." if _arrived(cloud, secret_name, cache_name, texts[0]) else ", and its text is not on the topic."

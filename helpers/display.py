@@ -7,6 +7,7 @@ from html import escape
 
 from sandbox import PlainError as PlainError
 
+_JOINER = "\N{WORD JOINER}"  # shows nothing: only measured shares have it, and the sanitizer file knows it
 _THIN = "\N{NARROW NO-BREAK SPACE}"  # only measured durations have it before the unit: the sanitizer file knows it
 
 
@@ -21,8 +22,8 @@ def duration(seconds: float) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """Write how much of a measured whole a part is, such as "72 %"."""
-    return f"{part / whole:.0%}".replace("%", f"{_THIN}%")
+    """Write how much of a measured whole a part is, such as "72%"."""
+    return f"{part / whole:.0%}".replace("%", f"{_JOINER}%")
 
 
 def dollars(amount: float) -> str:

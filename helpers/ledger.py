@@ -72,7 +72,7 @@ class Page:
 
     @property
     def dollars(self) -> float:
-        return sum(price_of(call.service, 1) for call in self.calls)
+        return sum(price_of(call.service, 1, call.outcome) for call in self.calls)
 
     def _matching(self, operation: str | None, service: str | None, outcome: str | None) -> list[Call]:
         wanted = {service, operation, outcome} - {None}
@@ -82,7 +82,7 @@ class Page:
         rows = []
         for service, operation, outcome in sorted({_kind(call) for call in self.calls}):
             calls = self._matching(operation, service, outcome)
-            waited, cost = duration(sum(call.seconds for call in calls)), price_of(service, len(calls))
+            waited, cost = duration(sum(call.seconds for call in calls)), price_of(service, len(calls), outcome)
             rows.append((service, operation, outcome, len(calls), waited, dollars(cost) if cost else "–"))
         columns = ("Service", "Call", "Outcome", "Calls", "Waited", "Cost")
         return Table(columns, rows or [("–", "no call", "–", 0, "–", "–")], f"Ledger: {self.title}")

@@ -31,7 +31,7 @@ class Price(NamedTuple):
 _SECRETS_MANAGER, _KMS = "aws.amazon.com/secrets-manager/pricing", "aws.amazon.com/kms/pricing"
 SECRET_MONTH = Price(0.40, 1, "a secret, for a month", _SECRETS_MANAGER)
 API_CALL = Price(0.05, 10_000, "10,000 API calls", _SECRETS_MANAGER)
-KEY_MONTH = Price(1.00, 1, "a key of your own, for a month", _KMS)
+KEY_MONTH = Price(1.00, 1, "a KMS key of your own, for a month", _KMS)
 KEY_REQUEST = Price(0.03, 10_000, "10,000 requests to that key", _KMS)
 
 # GetSecretValue in a region, "up to 10,000 per second":
@@ -128,9 +128,10 @@ def price_list() -> Table:
     return Table(("Price", "For", "Source"), rows, f"US dollars, read on {READ_ON}")
 
 
-def price_of(service: str, calls: int) -> float:
-    """Return the dollars for these calls. Momento bills bytes, not calls, so its calls cost nothing here."""
-    return calls * API_CALL.amount if service == "Secrets Manager" else 0.0
+def price_of(service: str, calls: int, outcome: str = "ok") -> float:
+    """Return the dollars for these calls: nothing for throttled ones, nor for Momento's, which bills bytes, not calls."""
+    billed = service == "Secrets Manager" and outcome != "ThrottlingException"
+    return calls * API_CALL.amount if billed else 0.0
 
 
 def _check(name: str, value: Any, least: float, most: float, whole: bool = False) -> None:

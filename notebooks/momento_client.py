@@ -15,6 +15,7 @@ for two seconds at most while Secrets Manager hangs; work with asyncio, or in a 
 forked after its first call. The package momento_token does.
 """
 
+import logging
 import os
 import time
 from datetime import timedelta
@@ -31,6 +32,7 @@ from momento.responses.mixins import ErrorResponseMixin
 AWS = Config(
     connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 2}
 )
+log = logging.getLogger(__name__)
 RENEWAL_PAUSE = 1  # seconds: a secret that holds a denied token is read again no more often
 
 
@@ -65,14 +67,24 @@ class MomentoClient:
     def _current(self):
         tokens = self._tokens
         token = (tokens.get_secret_string(self._secret_name) or "").strip()
-        if not token or token[0] in "{[\"'":
-            raise ValueError(f"{self._secret_name} must hold the API key alone, as plaintext.")
         with self._lock:
             # A client keeps the token it was made with, so a new token needs a new client. A
             # thread that read its token before a renewal must not bring the old one back.
             if self._client is None or (token != self._token and tokens is self._tokens):
-                self._client, self._token = self._new_client(token), token
+                self._replace_client(token)
             return self._client, tokens
+
+    def _replace_client(self, token):
+        self._token = token
+        try:
+            if token[:1] in ("", "{", "[", '"', "'"):
+                raise ValueError(f"{self._secret_name} must hold the API key alone, as plaintext.")
+            self._client = self._new_client(token)
+        except Exception as error:
+            if self._client is None:
+                raise
+            # The old client may still work. No message: it could hold the token.
+            log.warning("%s holds no usable token: %s", self._secret_name, type(error).__name__)
 
     def _renew(self, tokens):
         """Start an empty cache, so that the next call reads the secret: one thread, for all."""

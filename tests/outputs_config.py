@@ -5,6 +5,16 @@ import tempfile
 
 from nbconvert.preprocessors import Preprocessor
 
+from exercises.learner_record import forget_progress
+
+
+class ForgetProgress(Preprocessor):
+    """What is stored is the view of a learner who begins, whichever notebooks ran before."""
+
+    def preprocess(self, notebook, resources):
+        forget_progress()
+        return notebook, resources
+
 
 class DropEmptyOutputs(Preprocessor):
     """A progress bar leaves an output without data behind."""
@@ -15,12 +25,12 @@ class DropEmptyOutputs(Preprocessor):
         return cell, resources
 
 
-# What is stored is the view of a learner who begins.
 os.environ["TUTORIAL_PROGRESS"] = tempfile.mkdtemp() + "/progress.jsonl"
 
 c = get_config()  # noqa: F821  (given by nbconvert)
 
 c.NotebookExporter.preprocessors = [
+    ForgetProgress,
     "nbconvert.preprocessors.ExecutePreprocessor",
     DropEmptyOutputs,
     "nbconvert.preprocessors.ClearMetadataPreprocessor",

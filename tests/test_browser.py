@@ -204,7 +204,7 @@ def from_the_file_browser(page: Page) -> str:
 
 def test_every_first_click_opens_a_notebook_in_the_wide_area_also_at_800_pixels(page):
     """The first test, as it looks at what `make lab` opens."""
-    page.tab.wait_for_selector(".jp-tocItem-content:visible >> text=What you will")
+    page.tab.wait_for_selector(".jp-tocItem-content:visible >> text=What Momento advises")
     page.tab.wait_for_selector(".jp-Notebook .jp-RenderedMarkdown >> text=You will")
     assert page.tab.locator(TABS).all_inner_texts() == ["00_start_here.ipynb", "MAP.md"]
     page.keep_a_picture("workspace")

@@ -73,4 +73,4 @@ def test_a_chart_is_svg_with_a_text_that_has_its_numbers(chart, numbers):
 
 
 def test_a_share_is_written_as_the_sanitizer_knows_it():
-    assert share(18, 25) == "72\N{NARROW NO-BREAK SPACE}%"
+    assert share(18, 25) == "72\N{WORD JOINER}%"

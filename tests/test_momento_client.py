@@ -111,6 +111,20 @@ def test_callers_go_on_with_the_old_copy_while_secrets_manager_hangs(cloud, mome
     assert all(isinstance(response, CacheIncrement.Success) for response in responses)
 
 
+@pytest.mark.parametrize("text", ['{{"MOMENTO_API_KEY": "{key}"}}', "Bearer {key}", ""])
+def test_a_bad_new_value_is_logged_once_and_the_old_client_goes_on(cloud, momento, caplog, text):
+    kept, sm, key = momento(ttl=1), boto3.client("secretsmanager"), str(cloud.api_key)
+    kept.call(visit)
+    sm.put_secret_value(SecretId=SECRET_NAME, SecretString=text.format(key=key) or " ")
+    time.sleep(1.1)
+    assert all(isinstance(kept.call(visit), CacheIncrement.Success) for _ in range(5))
+    assert caplog.text.count("holds no usable token") == 1 and key not in caplog.text
+    sm.put_secret_value(SecretId=SECRET_NAME, SecretString=cloud.issue_api_key())
+    cloud.revoke_api_key(key)
+    time.sleep(1.1)
+    assert isinstance(kept.call(visit), CacheIncrement.Success)
+
+
 def test_what_is_wrong_is_raised_and_shows_no_token(cloud, momento, caplog):
     caplog.set_level(logging.INFO)
     sm, key = boto3.client("secretsmanager"), str(cloud.api_key)

@@ -44,7 +44,7 @@ PLANS = {
         ("Reuse your clients", "each"),
         ("Count the cost", "you move the sliders; the exercise at home", 8),
         ("Let only the right identity read it", "each"),
-        (("Slack", 5), "for what took longer"),
+        (("Slack", 4), "for what took longer"),
         (("[Feedback](feedback.md)", 5), "on paper"),
     ],
 }

@@ -83,3 +83,11 @@ def make_reader():
 # %% It didn't return the token
 def make_reader():
     return cached(TTLCache(1, 1))(lambda: sm.get_secret_value(SecretId=SECRET_NAME))
+
+
+# %% a second reader made none: they share a cache
+shared = cached(TTLCache(1, 1), condition=Condition())(get_token)
+
+
+def make_reader():
+    return shared
