@@ -30,9 +30,9 @@ def check_reader(cloud: Cloud, name: str, make_reader: Callable[[], Callable[[],
     with counting(cloud) as of_another:
         run(lambda: make_reader()())
     shared = calls and not of_another["aws.GetSecretValue"]
-    seen = f"{few}." + " But a second reader made none: they share a cache." * bool(shared)
+    what = f"{few}." + " But a second reader made none: they share a cache." * bool(shared)
     hint = "Make one cache in make_reader, outside read, with a TTL of two seconds: a copy must outlive the call."
-    yield calls > 2 or shared, seen, hint
+    yield calls > 2 or shared, what, hint
     with put_back(name):
         new = new_key(cloud, name)
         seen = _until(read, lambda one: one.failed or str(one.returned).strip() == new)
