@@ -92,9 +92,9 @@ def test_ways_are_compared_by_calls_and_by_what_they_notice(cloud):
     forgetful, remembering = ways()
     rows = compare(cloud, SECRET_NAME, {"none": forgetful.make, "lasting": remembering.make, "aged": expiring}, ttl=1)
     assert rows == [
-        ("none", 1, 10, NEXT, NEXT),
-        ("lasting", 1, 0, NEVER, NEVER),
-        ("aged", 1, 0, AGED, AGED),
+        ("none", 1, 10, NEXT, NEXT, "fails"),
+        ("lasting", 1, 0, NEVER, NEVER, "goes on"),
+        ("aged", 1, 0, AGED, AGED, "fails"),
     ]
 
 
@@ -120,4 +120,4 @@ def test_a_chart_of_a_ledger_page_says_what_it_shows(cloud):
     with cloud.ledger.page("calls") as page:
         boto3.client("secretsmanager").get_secret_value(SecretId=SECRET_NAME)
     said = repr(calls_and_waiting(page, {"Reading": "Secrets Manager", "work": "Momento"}))
-    assert "Reading: 1 of 1 calls, 100\u202f% of the waiting" in said
+    assert "Reading: 1 of 1 calls, 100\u2060% of the waiting" in said
