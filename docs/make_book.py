@@ -72,6 +72,8 @@ class Book:
             if start.startswith("!"):
                 self.copy(path)
                 return found[0]
+            if path == "README.md":  # the book's first page is made of it
+                return start + posixpath.relpath("index.md", posixpath.dirname(page)) + end
             self.add(path)
             if (ROOT / path).is_dir():
                 target = target.rstrip("/") + "/index.md"

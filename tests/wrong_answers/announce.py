@@ -160,7 +160,7 @@ def announce(text):
     return checked(response)
 
 
-# %% MomentoClient takes the function itself
+# %% topics = MomentoClient(SECRET_NAME, new_topic_client)
 
 from momento import TopicClient, TopicConfigurations
 

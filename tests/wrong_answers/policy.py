@@ -10,7 +10,7 @@ my_policy = policy_for(secret_arn[:-6] + "??????")[:-1]
 # %% Denied: get_secret_value, describe_secret
 my_policy = policy_for(SECRET_NAME)
 
-# %% Compare its resource with the secret's ARN
+# %% Compare its resource with `six_marks`
 my_policy = policy_for(secret_arn[:-6] + "?????")
 
 # %% Denied: describe_secret
