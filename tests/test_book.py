@@ -72,13 +72,14 @@ def test_its_contents_are_the_maps(pages):
 
 def test_a_notebook_has_all_its_cells_folded_solutions_and_a_way_to_run_it(pages):
     for path in NOTEBOOKS:
-        notebook, page = nbformat.read(path, as_version=4), pages[f"notebooks/{path.stem}.html"]
+        name = path.relative_to(ROOT).as_posix()
+        notebook, page = nbformat.read(path, as_version=4), pages[name.replace(".ipynb", ".html")]
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
         assert len(page.select("div.cell")) == len(code)
         solutions = sum("<summary>Solution" in cell.source for cell in notebook.cells)
         assert len(page.find_all("summary", string="Solution")) == solutions and not page.select("details[open]")
         exercises = sum("exercise" in cell.metadata.get("tags", []) for cell in code)
-        assert len(page.select(f"article a[href='{binder(f'notebooks/{path.name}')}']")) == 1 + exercises
+        assert len(page.select(f"article a[href='{binder(name)}']")) == 1 + exercises
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ def minutes(path) -> str:
     return re.search(r"\*\*Time:\*\* (\d+) minutes", nbformat.read(path, as_version=4).cells[0].source)[1]
 
 
-OPENINGS = [(label(path), minutes(path)) for path in NOTEBOOKS]
+OPENINGS = [(label(path).removeprefix("Deeper: "), minutes(path)) for path in NOTEBOOKS]
 
 
 def test_the_map_is_right():
