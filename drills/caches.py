@@ -40,10 +40,11 @@ class Watched:
 
     rows: dict[str, list[Span]]
     stale: float
+    seen: bool  # the new token came back in the end
 
     @property
     def message(self) -> str:
-        return f"The copy was stale for {duration(self.stale)}"
+        return f"The copy was {'' if self.seen else 'still '}stale {'for' if self.seen else 'after'} {duration(self.stale)}"
 
 
 def watch_a_copy(cloud: Cloud, secret_name: str, read: Read) -> Watched:
@@ -54,8 +55,10 @@ def watch_a_copy(cloud: Cloud, secret_name: str, read: Read) -> Watched:
         time.sleep(SETTLED)
         store_new_token(cloud, secret_name)
         changed = time.perf_counter()
-        while read() == first and time.perf_counter() < changed + PATIENCE:
+        seen = read() != first
+        while not seen and time.perf_counter() < changed + PATIENCE:
             time.sleep(0.01)
+            seen = read() != first
         noticed = time.perf_counter()
         time.sleep(SETTLED)
         end = time.perf_counter() - started
@@ -63,13 +66,15 @@ def watch_a_copy(cloud: Cloud, secret_name: str, read: Read) -> Watched:
     def tokens(change: float) -> list[Span]:
         return [Span(0, change - started, "first token"), Span(change - started, end, "new token")]
 
+    never = [Span(0, end, "first token")]
+
     calls = [call for call in page.calls if call.operation != "PutSecretValue"]
     rows = {
         "the secret holds": tokens(changed),
-        "your code gets": tokens(noticed),
+        "your code gets": tokens(noticed) if seen else never,
         "calls to read it": [Span(at := call.started - started, at + call.seconds, "call") for call in calls],
     }
-    return Watched(rows, noticed - changed)
+    return Watched(rows, noticed - changed, seen)
 
 
 def compare(

@@ -36,7 +36,7 @@ class Run:
         name = type(self.error).__name__
         if not isinstance(self.error, (NameError, AttributeError, TypeError, LookupError, ImportError, PlainError)):
             return name
-        return f"{name}: {KEY.sub('<hidden>', str(self.error))[:160]}"
+        return f"{name}: {KEY.sub('<hidden>', str(self.error))[:160].rstrip('.')}"
 
     @property
     def failed(self) -> bool:

@@ -26,7 +26,8 @@ def check_ttl(minutes: Any, fleet: Fleet, most_dollars: float) -> Check:
         f"With a TTL of {minutes:,} min the fleet makes {chosen.calls_per_month:,.0f} calls a month, "
         f"for {dollars(chosen.dollars_for_calls)}."
     )
-    yield chosen.dollars_for_calls > most_dollars, said, f"That is over {budget}: choose a longer TTL."
+    longer = "choose a longer TTL" if minutes < life else "no TTL is long enough for processes that live so shortly"
+    yield chosen.dollars_for_calls > most_dollars, said, f"That is over {budget}: {longer}."
     hint = f"One minute less costs {less}, and fits {budget} too: go on until it no longer fits."
     yield shorter.dollars_for_calls <= most_dollars, said, hint
     return f"{said} One minute less would cost {less}."

@@ -28,7 +28,7 @@ def check_stored_token(cloud: Cloud, name: str, received: str) -> Check:
     except TokenError as error:
         mistake = str(error)
     seen = f"Reading the secret {name} failed with {code}."
-    hint = "Create it with sm.create_secret(Name=…, SecretString=…), or bring it back with sm.restore_secret(…)."
+    hint = "Create it with sm.create_secret(Name=…, SecretString=…); one that is there: sm.restore_secret, sm.put_secret_value."
     yield code, seen, hint
     hint = f"Take the key from `received` again, then sm.put_secret_value(SecretId={name!r}, SecretString=…)."
     yield mistake, mistake, hint

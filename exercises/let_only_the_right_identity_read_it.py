@@ -26,7 +26,7 @@ def check_policy(cloud: Cloud, policy: str, secret_name: str) -> Check:
     A new identity with this policy makes the two calls of a reader; what else it may do is read from the policy.
     """
     arn = boto3.client("secretsmanager").describe_secret(SecretId=secret_name)["ARN"]
-    denied, accepted = [], isinstance(policy, str) and policy.strip() != ""
+    denied, accepted, why = [], isinstance(policy, str) and policy.strip() != "", ""
     try:
         with _identity(policy if accepted else "") as identity:
             client = identity.client("secretsmanager")
@@ -35,10 +35,14 @@ def check_policy(cloud: Cloud, policy: str, secret_name: str) -> Check:
                     operation(SecretId=secret_name)
                 except ClientError:
                     denied.append(operation.__name__)
-    except (ClientError, ParamValidationError):
+    except ClientError as error:
+        accepted, why = False, f": {error.response['Error'].get('Message', '')}"
+    except ParamValidationError:
         accepted = False
+    if accepted and (found := _what_aws_rejects(json.loads(policy))):
+        accepted, why = False, f": {found}"
     hint = "Is every brace and quotation mark in its place? json.dumps(…) makes a string of JSON from a dict."
-    yield not accepted, f"IAM does not accept this policy, a {type(policy).__name__}.", hint
+    yield not accepted, f"IAM does not accept this policy, a {type(policy).__name__}{why}".rstrip(".") + ".", hint
     hint = "Compare its resource with `six_marks`, character by character; a reader needs both of these actions."
     yield denied, f"The policy allows too little. Denied: {', '.join(denied)}.", hint
     allowed = [one for one in _listed(json.loads(policy)["Statement"]) if one.get("Effect") == "Allow"]
@@ -55,6 +59,14 @@ def check_policy(cloud: Cloud, policy: str, secret_name: str) -> Check:
     if arn in resources:
         solved += "\nIt names the exact ARN, so it allows nothing once the secret is created again."
     return solved
+
+
+def _what_aws_rejects(policy: dict[str, Any]) -> str:
+    """Return what AWS would not accept in an identity's policy, and MiniStack does."""
+    if policy.get("Version") not in ("2012-10-17", "2008-10-17"):
+        return "its Version must be 2012-10-17"
+    with_principal = any("Principal" in one or "NotPrincipal" in one for one in _listed(policy["Statement"]))
+    return "a policy of an identity has no Principal" if with_principal else ""
 
 
 def _listed(value: Any) -> list[Any]:

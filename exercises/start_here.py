@@ -27,6 +27,8 @@ def check_first_call(answer: object, page: object) -> Check:
 
 def _name(answer: object) -> str:
     """Return the name in an answer, which may also be a call of the ledger's."""
+    if isinstance(answer, list | tuple) and not hasattr(answer, "operation") and len(answer) == 1:
+        (answer,) = answer
     operation = getattr(answer, "operation", answer)
     return operation.strip(" \n\t\"'`()") if isinstance(operation, str) else ""
 

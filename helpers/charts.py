@@ -75,7 +75,7 @@ def calls_and_waiting(page: Page, services: Mapping[str, str]) -> Chart:
     calls = {name: page.count(service=service) for name, service in services.items()}
     waits = {name: page.seconds(service=service) for name, service in services.items()}
     first, all_calls, all_waits = next(iter(services)), sum(calls.values()), sum(waits.values())
-    half = "half the calls" if 2 * calls[first] == all_calls else f"{calls[first]:,} of {all_calls:,} calls"
+    half = "half the calls" if 2 * calls[first] == all_calls > 0 else f"{calls[first]:,} of {all_calls:,} calls"
     title = f"{first}: {half}, {share(waits[first], all_waits or 1)} of the waiting"
     texts: dict[str, Callable[[float], str]] = {"calls": str, "waiting": duration}
     return shares({"calls": calls, "waiting": waits}, texts, title)

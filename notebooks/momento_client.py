@@ -11,7 +11,7 @@ It needs MOMENTO_ENDPOINT (from Momento's console), AWS credentials and a region
 permissions on the secret: secretsmanager:DescribeSecret and secretsmanager:GetSecretValue.
 
 What it doesn't do: stop when its permission is revoked; refresh without letting callers wait,
-for two seconds at most while Secrets Manager hangs; work with asyncio, or in a process that was
+for about two seconds a call and address while Secrets Manager hangs; work with asyncio, or in a process that was
 forked after its first call. The package momento_token does.
 """
 
@@ -33,7 +33,7 @@ AWS = Config(
     connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 2}
 )
 log = logging.getLogger(__name__)
-RENEWAL_PAUSE = 1  # seconds: a secret that holds a denied token is read again no more often
+RENEWAL_PAUSE = 1  # seconds: a secret without a usable token is read at most this often
 
 
 def new_cache_client(token):
@@ -43,7 +43,7 @@ def new_cache_client(token):
 
 class MomentoClient:
     def __init__(self, secret_name, new_client=new_cache_client, ttl=3600):
-        """`new_client(token)` returns the Momento client to keep; `ttl` is in seconds."""
+        """`new_client(token)` returns the client to keep, without a wait; `ttl` is in whole seconds."""
         self._secret_name, self._new_client, self._ttl = secret_name, new_client, ttl
         self._boto3_client = boto3.client("secretsmanager", config=AWS)
         self._lock = Lock()
@@ -54,7 +54,7 @@ class MomentoClient:
     def call(self, operation):
         """Return the response of `operation(client)`, repeated once if Momento denies the token.
 
-        A denied call has done nothing. Raises what boto3 raises if the token can't be read.
+        A denied call has done nothing. Raises an error if there is no token to make a client with.
         """
         client, tokens = self._current()
         response = operation(client)
@@ -66,7 +66,14 @@ class MomentoClient:
 
     def _current(self):
         tokens = self._tokens
-        token = (tokens.get_secret_string(self._secret_name) or "").strip()
+        try:
+            token = (tokens.get_secret_string(self._secret_name) or "").strip()
+        except Exception as error:
+            client = self._client
+            if client is None or self._token is None:  # none yet, or denied
+                # The library raises one object again and again, and each time its traceback grows.
+                raise error.with_traceback(None) from None
+            return client, tokens
         with self._lock:
             # A client keeps the token it was made with, so a new token needs a new client. A
             # thread that read its token before a renewal must not bring the old one back.
@@ -82,16 +89,21 @@ class MomentoClient:
             self._client = self._new_client(token)
         except Exception as error:
             if self._client is None:
+                self._start_over()
                 raise
             # The old client may still work. No message: it could hold the token.
-            log.warning("%s holds no usable token: %s", self._secret_name, type(error).__name__)
+            log.warning("No client for the new %s: %s", self._secret_name, type(error).__name__)
 
     def _renew(self, tokens):
-        """Start an empty cache, so that the next call reads the secret: one thread, for all."""
+        """Start an empty cache, so that the next call reads the secret, once for all threads."""
         with self._lock:
-            now = time.monotonic()
-            if tokens is self._tokens and now > self._renewed_at + RENEWAL_PAUSE:
-                self._tokens, self._renewed_at = self._empty_cache(), now
+            if tokens is self._tokens:
+                self._start_over()
+
+    def _start_over(self):
+        now = time.monotonic()
+        if now > self._renewed_at + RENEWAL_PAUSE:
+            self._tokens, self._token, self._renewed_at = self._empty_cache(), None, now
 
     def _empty_cache(self):
         # After an error the library waits before the next read: ten seconds at most, not an hour.

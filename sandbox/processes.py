@@ -93,7 +93,7 @@ class Sandbox:
             ) from None
         except Ended as error:
             raise SandboxError(
-                f"The sandbox has ended ({error}): restart the kernel, and if it ends again run `make clean` and `make lab`."
+                f"The sandbox has ended ({error}): run this notebook's first cells again, and if it ends again run `make clean` and `make lab`."
             ) from None
 
 

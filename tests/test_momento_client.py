@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import threading
 import time
+import traceback
 from datetime import timedelta
 from pathlib import Path
 
@@ -118,11 +120,61 @@ def test_a_bad_new_value_is_logged_once_and_the_old_client_goes_on(cloud, moment
     sm.put_secret_value(SecretId=SECRET_NAME, SecretString=text.format(key=key) or " ")
     time.sleep(1.1)
     assert all(isinstance(kept.call(visit), CacheIncrement.Success) for _ in range(5))
-    assert caplog.text.count("holds no usable token") == 1 and key not in caplog.text
+    assert caplog.text.count("No client for the new") == 1 and key not in caplog.text
     sm.put_secret_value(SecretId=SECRET_NAME, SecretString=cloud.issue_api_key())
     cloud.revoke_api_key(key)
     time.sleep(1.1)
     assert isinstance(kept.call(visit), CacheIncrement.Success)
+
+
+def test_a_client_that_could_not_be_made_is_made_later(cloud, file):
+    away = [False]
+
+    def new_client(token: str) -> CacheClient:
+        if away[0]:
+            raise ConnectionError("Momento can't be reached")
+        return CacheClient(Configurations.Laptop.v1(), cloud.credentials_from(token), timedelta(minutes=1))
+
+    kept = file.MomentoClient(SECRET_NAME, new_client)
+    kept.call(visit)
+    away[0] = True
+    rotate(cloud)
+    assert is_refused(kept.call(visit))
+    away[0] = False
+    time.sleep(1.1)
+    assert isinstance(kept.call(visit), CacheIncrement.Success)
+
+
+def test_a_first_token_that_is_corrected_is_seen_a_second_later(cloud, momento):
+    kept, sm = momento(), boto3.client("secretsmanager")
+    sm.put_secret_value(SecretId=SECRET_NAME, SecretString=f"Bearer {cloud.api_key}")
+    with pytest.raises(Exception, match="Bearer"):
+        kept.call(visit)
+    sm.put_secret_value(SecretId=SECRET_NAME, SecretString=cloud.api_key)
+    time.sleep(1.1)
+    with contextlib.suppress(Exception):  # the copy of the bad value; it starts over
+        kept.call(visit)
+    assert isinstance(kept.call(visit), CacheIncrement.Success)
+
+
+def test_while_a_new_version_cannot_be_fetched_the_old_client_goes_on(cloud, momento):
+    kept, sm = momento(ttl=1), boto3.client("secretsmanager")
+    kept.call(visit)
+    sm.put_secret_value(SecretId=SECRET_NAME, SecretString=cloud.issue_api_key())
+    cloud.add_fault("aws", "GetSecretValue", error="ThrottlingException")
+    time.sleep(1.1)
+    assert all(isinstance(kept.call(visit), CacheIncrement.Success) for _ in range(5))
+
+
+def test_an_error_that_is_raised_again_and_again_does_not_grow(cloud, momento):
+    kept, lengths = momento(), []
+    cloud.add_fault("aws", error="AccessDeniedException")
+    for _ in range(50):
+        try:
+            kept.call(visit)
+        except ClientError as error:
+            lengths.append(len(traceback.extract_tb(error.__traceback__)))
+    assert len(lengths) == 50 and max(lengths) <= 2 * lengths[0]
 
 
 def test_what_is_wrong_is_raised_and_shows_no_token(cloud, momento, caplog):

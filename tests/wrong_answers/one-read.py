@@ -60,3 +60,11 @@ def handle(user):
 def handle(user):
     with new_client(token) as client:
         return visit_with(client, user)
+
+
+# %% when the first increment failed
+def handle(user: str) -> int:
+    with new_client(get_token(SECRET_NAME)) as client:
+        checked(client.set(CACHE_NAME, "last-visitor", user))
+        client.increment(CACHE_NAME, "visits")
+        return checked(client.increment(CACHE_NAME, f"{user}/visits")).value

@@ -35,3 +35,10 @@ my_policy = policy_for(secret_arn[:-6] + "??????").replace("GetSecretValue", "Ge
 policy = json.loads(policy_for(secret_arn[:-6] + "??????"))
 policy["Statement"].append({"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"})
 my_policy = json.dumps(policy)
+
+
+# %% its Version must be 2012-10-17
+my_policy = policy_for(secret_arn[:-6] + "??????").replace("2012-10-17", "2026-11-26")
+
+# %% a policy of an identity has no Principal
+my_policy = policy_for(secret_arn[:-6] + "??????").replace('"Effect"', '"Principal": "*", "Effect"')

@@ -11,7 +11,7 @@ def make_reader():
     return lru_cache(get_token)
 
 
-# %% when access was denied, it still returned a value
+# %% when access was denied, it still returned something
 def make_reader():
     cache = SecretCache(SecretCacheConfig(secret_refresh_interval=2), sm)
     return lambda: cache.get_secret_string(SECRET_NAME)
@@ -30,7 +30,7 @@ def make_reader():
     return read
 
 
-# %% raised once, then returned a value again
+# %% raised once, then returned something again
 def make_reader():
     kept = {}
 
