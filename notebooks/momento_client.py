@@ -10,9 +10,9 @@ denies that token, the secret is read again and a new client takes over.
 It needs MOMENTO_ENDPOINT (from Momento's console), AWS credentials and a region, and two
 permissions on the secret: secretsmanager:DescribeSecret and secretsmanager:GetSecretValue.
 
-What it doesn't do: stop when its permission is revoked; refresh without letting callers wait,
-for about two seconds a call and address while Secrets Manager hangs; work with asyncio, or in a process that was
-forked after its first call. The package momento_token does.
+What it doesn't do: stop when its permission is revoked; refresh without letting callers wait, for
+about two seconds a call and address while Secrets Manager hangs; work with asyncio, or in a
+process that was forked after its first call. The package momento_token does.
 """
 
 import logging
@@ -48,7 +48,7 @@ class MomentoClient:
         self._boto3_client = boto3.client("secretsmanager", config=AWS)
         self._lock = Lock()
         self._tokens = self._empty_cache()
-        self._token = self._client = None  # a client, and the token it was made with
+        self._token = self._client = None  # the client, and the token that it was last made with
         self._renewed_at = float("-inf")
 
     def call(self, operation):
