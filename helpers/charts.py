@@ -133,7 +133,9 @@ def latency_dots(values: Mapping[str, tuple[float, float]], title: str) -> Chart
     parts = [_title(title), _text(0, 42, "one read, logarithmic; dot: median, bar: 99th percentile")]
     for power in range(low, high + 1):
         x = left + (power - low) * scale
-        parts += [_line(x, TOP - 8, bottom), _text(x, bottom + 18, _axis_time(10.0**power), middle=True)]
+        parts.append(_line(x, TOP - 8, bottom))
+        if scale > 55 or (power - low) % 2 == 0:  # there is room for it
+            parts.append(_text(x, bottom + 18, _axis_time(10.0**power), middle=True))
     for place, (name, (median, tail)) in enumerate(values.items()):
         y = TOP + place * ROW + 8
         x, end = (left + (math.log10(value) - low) * scale for value in (median, max(tail, median)))
