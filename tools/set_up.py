@@ -91,8 +91,8 @@ def install_lock(folder: str, *where: str) -> None:
 
 
 def without_slow_parts() -> None:
-    """JupyterLab takes two seconds and 19 MB to load what checks international addresses, which nothing here has."""
-    uv("pip", "uninstall", "-q", "--no-config", "--python", str(VENV), "rfc3987-syntax")
+    """Remove what checks international addresses, for which JupyterLab takes two seconds and 19 MB, and setuptools."""
+    uv("pip", "uninstall", "-q", "--no-config", "--python", str(VENV), "rfc3987-syntax", "setuptools")
 
 
 def set_up() -> None:
