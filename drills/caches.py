@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import boto3
-
 from helpers.charts import Span
 from helpers.cloud import Cloud
 from helpers.display import duration
 from helpers.timing import THREADS, Read, at_once
 
 from . import fault
+from .rotation_drill import current_token, store_new_token
 
 Make = Callable[[int], Read]  # of a TTL in seconds: a reader with an empty cache
 SETTLED, PATIENCE = 0.5, 5.0  # seconds before and after a change; seconds to wait until it is seen
@@ -66,12 +65,10 @@ def watch_a_copy(cloud: Cloud, secret_name: str, read: Read) -> Watched:
     def tokens(change: float) -> list[Span]:
         return [Span(0, change - started, "first token"), Span(change - started, end, "new token")]
 
-    never = [Span(0, end, "first token")]
-
     calls = [call for call in page.calls if call.operation != "PutSecretValue"]
     rows = {
         "the secret holds": tokens(changed),
-        "your code gets": tokens(noticed) if seen else never,
+        "your code gets": tokens(noticed) if seen else [Span(0, end, "first token")],
         "calls to read it": [Span(at := call.started - started, at + call.seconds, "call") for call in calls],
     }
     return Watched(rows, noticed - changed, seen)
@@ -93,7 +90,7 @@ def compare(
             for _ in range(10):
                 read()
         counted[name] = first.count(), later.count()
-    before = boto3.client("secretsmanager").get_secret_value(SecretId=secret_name)["SecretString"]
+    before = current_token(secret_name)
     changed, denied, away = ({name: make(ttl) for name, make in ways.items()} for _ in range(3))
     for read in [*changed.values(), *denied.values(), *away.values()]:
         read()
@@ -155,10 +152,6 @@ def _callers(client: Any) -> Iterator[set[int]]:
         yield threads
     finally:
         client.meta.events.unregister("before-send", note)
-
-
-def store_new_token(cloud: Cloud, secret_name: str) -> None:
-    boto3.client("secretsmanager").put_secret_value(SecretId=secret_name, SecretString=cloud.issue_api_key())
 
 
 def _raises(read: Read) -> bool:

@@ -55,9 +55,7 @@ def contest(
         result = results[way.name]
         result.cold_calls = calls_when_cold(cloud, way, threads=1)
         result.calls_of_many = calls_when_cold(cloud, way, threads=THREADS)
-        read = way.make(3600)
-        read()
-        result.hits = latencies(read)
+        result.hits = warm_latencies(way)
     step("expiry")
     for name, waited in waited_at_expiry(cloud, [way for way in ways if way.expires], ttl).items():
         results[name].waited_at_expiry = waited
@@ -69,13 +67,18 @@ def contest(
     return list(results.values())
 
 
+def warm_latencies(way: Way) -> list[float]:
+    """Time reads after the first, in seconds."""
+    read = way.make(3600)
+    read()
+    return latencies(read)
+
+
 def later_reads(ways: Iterable[Way]) -> dict[str, tuple[float, float]]:
     """Return the median and the 99th percentile of reads after the first, by way."""
     times = {}
     for way in ways:
-        read = way.make(3600)
-        read()
-        taken = latencies(read)
+        taken = warm_latencies(way)
         times[way.name] = percentile(taken, 0.5), percentile(taken, 0.99)
     return times
 

@@ -84,10 +84,16 @@ def current_token(secret_name: str) -> str:
     return str(client.get_secret_value(SecretId=secret_name, VersionStage="AWSCURRENT")["SecretString"])
 
 
+def store_new_token(cloud: Cloud, secret_name: str) -> str:
+    """Put a new token into the secret, and return it; the old one stays valid."""
+    new = cloud.issue_api_key()
+    boto3.client("secretsmanager").put_secret_value(SecretId=secret_name, SecretString=new)
+    return new
+
+
 def rotate(cloud: Cloud, secret_name: str) -> str:
     """Put a new token into the secret, revoke the old one immediately, and return the new one."""
-    old, new = current_token(secret_name), cloud.issue_api_key()
-    boto3.client("secretsmanager").put_secret_value(SecretId=secret_name, SecretString=new)
+    old, new = current_token(secret_name), store_new_token(cloud, secret_name)
     cloud.revoke_api_key(old)
     return new
 

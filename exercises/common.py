@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from drills import fault as fault
 from drills.learner_code import Run
 from drills.learner_code import run as run_learner
-from drills.rotation_drill import current_token
+from drills.rotation_drill import current_token, store_new_token
 from helpers.cloud import Cloud
 from helpers.display import Note, PlainError
 from helpers.ledger import error_code
@@ -110,8 +110,7 @@ def put_back(name: str) -> Iterator[None]:
 
 def new_key(cloud: Cloud, name: str, revoke: str = "") -> str:
     """Put a new API key into the secret and return it; then revoke this other one."""
-    key = cloud.issue_api_key()
-    boto3.client("secretsmanager").put_secret_value(SecretId=name, SecretString=key)
+    key = store_new_token(cloud, name)
     if revoke:
         cloud.revoke_api_key(revoke)
     return key

@@ -6,11 +6,10 @@ from datetime import timedelta
 
 import boto3
 from momento import CacheClient, Configurations
-from momento.errors import MomentoErrorCode
 
 from helpers.cloud import Cloud, kind_of
 from helpers.ledger import error_code
-from momento_token import TokenError
+from momento_token import TokenError, is_refused
 
 from .common import Check, exercise
 
@@ -45,4 +44,4 @@ def _is_denied(cloud: Cloud, key: str) -> bool:
     """Tell whether Momento denies a call with this key: a learner may have cut off a part of `received` first."""
     with CacheClient(Configurations.Laptop.v1(), cloud.credentials_from(key), timedelta(minutes=10)) as momento:
         response = momento.get("tutorial", "exercise")
-    return getattr(response, "error_code", None) == MomentoErrorCode.AUTHENTICATION_ERROR
+    return is_refused(response)
