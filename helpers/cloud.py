@@ -116,10 +116,18 @@ class Cloud:
         One of the same name is replaced, with its permissions. The function runs in a process of its own, with this
         environment and with what leads its SDKs to the sandbox.
         """
+        leading = self.program_environment() | environment
+        return str(self._ask("deploy_function", file=str(plain(file)), environment=leading))
+
+    def program_environment(self) -> dict[str, str]:
+        """Return the variables by which a program in any language reaches the same AWS and Momento as this kernel.
+
+        It calls them as in production: AWS's SDKs read the endpoint, gRPC its proxy and the certificates to trust.
+        """
         leading = {name: text for name, text in os.environ.items() if name.startswith(("AWS_", "MOMENTO_"))}
         leading |= {name: os.environ[name] for name in ("NO_PROXY", "no_proxy") if name in os.environ}
-        leading |= {MOMENTO_ADDRESS: self.momento_address or "", "GRPC_VERBOSITY": "ERROR"}
-        return str(self._ask("deploy_function", file=str(plain(file)), environment=leading | environment))
+        leading |= {"MOMENTO_ENDPOINT": self.momento_endpoint, "GRPC_VERBOSITY": "ERROR"}
+        return leading | (self._sandbox.proxied if self._sandbox else {})
 
     def rotation_log(self, function: str) -> list[tuple[str, str]]:
         """Wait for the end of the rotation that was started last with this function, and return what happened.

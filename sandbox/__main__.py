@@ -1,7 +1,7 @@
 """`python -m sandbox`: both services in one process, on ephemeral ports of 127.0.0.1.
 
-Prints one JSON line with `aws` (URL), `aws_access_key` (its secret is the same text), `momento` (`host:port`), `api_key`,
-`momento_endpoint`, `caches` and `pid`, then serves until its standard input closes. Each JSON line on that input is a
+Prints one JSON line with `aws` (URL), `aws_access_key` (its secret is the same text), `momento` (`host:port`), `momento_proxy`
+(URL) and `momento_roots` (a file) for other programs, `api_key`, `momento_endpoint`, `caches` and `pid`, then serves until its standard input closes. Each JSON line on that input is a
 command: `do` names a method of `sandbox.commands.StandIns`, the rest are its arguments. One line is the answer.
 """
 
@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -52,10 +53,16 @@ def main() -> None:
         sys.exit(_how_to_install(error, arguments.aws_engine))
     for api_key in arguments.api_key:
         stand_ins.accept(api_key)
+    momento = MomentoServer(stand_ins.momento, stand_ins.gate)
+    roots, file = tempfile.mkstemp(prefix="sandbox-", suffix=".pem")
+    os.write(roots, momento.certificate)
+    os.close(roots)
     ready = {
         "aws": AwsServer(stand_ins.aws, stand_ins.gate).url,
         "aws_access_key": access_key,
-        "momento": f"127.0.0.1:{MomentoServer(stand_ins.momento, stand_ins.gate).port}",
+        "momento": f"127.0.0.1:{momento.port}",
+        "momento_proxy": f"http://127.0.0.1:{momento.proxy_port}",
+        "momento_roots": file,
         "api_key": stand_ins.issue(),
         "momento_endpoint": ENDPOINT,
         "caches": CACHES,
@@ -64,6 +71,7 @@ def main() -> None:
     print(json.dumps(ready), flush=True)
     for line in sys.stdin:
         print(json.dumps(answer(stand_ins, line)), flush=True)
+    os.unlink(file)
     os._exit(0)  # immediately, whatever calls are under way: their caller is gone
 
 

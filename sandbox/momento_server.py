@@ -10,7 +10,9 @@ from typing import Any
 
 import grpc
 
+from .api_keys import ENDPOINT
 from .gate import MOMENTO, Gate
+from .momento_proxy import new_certificate, start_proxy
 from .momento_responses import HEARTBEAT, METHODS, Momento, Refused, Subscription
 
 HEARTBEAT_SECONDS = 10.0
@@ -23,20 +25,28 @@ OPTIONS = (  # without these a silent subscription gets GOAWAY for its keepalive
 
 
 class MomentoServer(grpc.GenericRpcHandler):
-    """Serves on 127.0.0.1 at `port`, in a thread with an event loop of its own, until the process ends."""
+    """Serves on 127.0.0.1, in a thread with an event loop of its own, until the process ends.
+
+    At `port` without TLS, for the kernel; through the proxy at `proxy_port` over TLS, for other programs, which trust
+    `certificate` (PEM).
+    """
 
     def __init__(self, momento: Momento, gate: Gate) -> None:
         self._momento, self._gate = momento, gate
-        started: Future[int] = Future()
-        threading.Thread(target=asyncio.run, args=(self._serve(started),), name="momento", daemon=True).start()
-        self.port = started.result()
+        key, self.certificate = new_certificate(ENDPOINT)
+        started: Future[tuple[int, int]] = Future()
+        credentials = grpc.ssl_server_credentials([(key, self.certificate)])
+        serve = self._serve(credentials, started)
+        threading.Thread(target=asyncio.run, args=(serve,), name="momento", daemon=True).start()
+        self.port, self.proxy_port = started.result()
 
-    async def _serve(self, started: Future[int]) -> None:
+    async def _serve(self, credentials: grpc.ServerCredentials, started: Future[tuple[int, int]]) -> None:
         server = grpc.aio.server(options=OPTIONS)
         server.add_generic_rpc_handlers((self,))
         port = server.add_insecure_port("127.0.0.1:0")
+        over_tls = server.add_secure_port("127.0.0.1:0", credentials)
         await server.start()
-        started.set_result(port)
+        started.set_result((port, await start_proxy(over_tls)))
         await server.wait_for_termination()
 
     def service(self, details: Any) -> grpc.RpcMethodHandler:

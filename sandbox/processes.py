@@ -20,7 +20,7 @@ from typing import Any, Protocol, Self
 
 from . import PlainError, run_plain_file
 from .child_process import Child, Ended
-from .run_plain_file import MOMENTO_ADDRESS, Invocations
+from .run_plain_file import NO_PROXY, PROXY, ROOTS, Invocations
 
 # A full classroom on one machine starts slowly; an idle machine needs about one second.
 START_SECONDS = 60
@@ -31,17 +31,16 @@ class SandboxError(PlainError):
 
 
 class Connected(Protocol):
-    """What a child needs to know of its parent's connection: where Momento listens, if not at its endpoint."""
+    """What a child needs to know of its parent's connection: the variables by which it reaches the same services."""
 
-    @property
-    def momento_address(self) -> str | None: ...
+    def program_environment(self) -> dict[str, str]: ...
 
 
 class Sandbox:
     """A running sandbox, seen from its parent.
 
     Attributes `aws` (URL), `aws_access_key`, `momento` (`host:port`), `api_key`, `momento_endpoint`, `caches` and `pid` are those that
-    `python -m sandbox` prints. Raises `SandboxError` if the child does not come up.
+    `python -m sandbox` prints; `proxied` are the variables by which other programs reach its Momento. Raises `SandboxError` if the child does not come up.
     """
 
     def __init__(self, *arguments: str) -> None:
@@ -58,6 +57,8 @@ class Sandbox:
         self.aws: str = ready["aws"]
         self.aws_access_key: str = ready["aws_access_key"]
         self.momento: str = ready["momento"]
+        # Empty, a variable that excludes hosts would be taken from `no_proxy`.
+        self.proxied = {PROXY: ready["momento_proxy"], NO_PROXY: "none", ROOTS: ready["momento_roots"]}
         self.api_key: str = ready["api_key"]
         self.momento_endpoint: str = ready["momento_endpoint"]
         self.caches: list[str] = ready["caches"]
@@ -176,10 +177,7 @@ class Server:
 
 def _environment_of(cloud: Connected, environment: dict[str, str]) -> dict[str, str]:
     # From 3.13 on Python colours a traceback wherever FORCE_COLOR is set, as it is in a kernel.
-    inherited = {**os.environ, "PYTHON_COLORS": "0", **environment}
-    if cloud.momento_address:
-        inherited[MOMENTO_ADDRESS] = cloud.momento_address
-    return inherited
+    return {**os.environ, "PYTHON_COLORS": "0", **cloud.program_environment(), **environment}
 
 
 def plain(file: str) -> Path:

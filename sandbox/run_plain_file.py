@@ -1,7 +1,6 @@
 """Run a plain Python file in a process of its own, connected as the kernel is: what runs in that process.
 
-Such a file is what one deploys, so it knows nothing of the sandbox: it calls `CredentialProvider.from_api_key_v2`. In
-this process that one method is pointed at the local Momento before the file runs; AWS comes from the environment.
+Such a file is what one deploys, so it knows nothing of the sandbox: the environment leads it there (`momento_proxy`).
 `sandbox.processes` starts it for a kernel, `sandbox.functions` as a Lambda function.
 """
 
@@ -30,8 +29,9 @@ MOVED_LIBRARY = "TUTORIAL_CLOCK_OF_LIBRARY"  # if set, time is so for AWS's cach
 INITIALIZATION = "AWS_LAMBDA_INITIALIZATION_TYPE"
 PAUSE = 0.05  # seconds between two invocations
 CLOSING_SECONDS = 2  # gRPC closes a connection a moment after its client is closed, and later on a busy machine
-# Where Momento listens if not at its endpoint: `host:port`, without TLS. For plain files that run beside a kernel, and
-# for trying live mode without Momento.
+# What leads gRPC to the sandbox: https://grpc.github.io/grpc/core/md_doc_environment_variables.html
+PROXY, NO_PROXY, ROOTS = "grpc_proxy", "no_grpc_proxy", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
+# Where Momento listens if not at its endpoint, for trying live mode without Momento: `host:port`, without TLS.
 MOMENTO_ADDRESS = "TUTORIAL_MOMENTO_ADDRESS"
 
 
@@ -57,35 +57,26 @@ def at_address(provider: CredentialProvider, address: str) -> CredentialProvider
     )
 
 
-def _use_the_sandbox(address: str) -> None:
-    from momento import CredentialProvider
-
-    original = CredentialProvider.from_api_key_v2
-    CredentialProvider.from_api_key_v2 = staticmethod(  # type: ignore[method-assign, assignment]
-        lambda key, endpoint: at_address(original(key, endpoint), address)
-    )
-
-
 def _invoke(file: str, events: list[dict], started: float) -> Invocations:
     handler = runpy.run_path(file)["handler"]
     init = time.perf_counter() - started
     seconds, answers = [], []
     for event in events:
-        before = open_connections(os.environ.get(MOMENTO_ADDRESS))
+        before = open_connections(os.environ.get(PROXY))
         started = time.perf_counter()
         answers.append(handler(event, None))
         seconds.append(time.perf_counter() - started)
         time.sleep(PAUSE)
         end = time.monotonic() + CLOSING_SECONDS
         while (
-            open_connections(os.environ.get(MOMENTO_ADDRESS)) > before and time.monotonic() < end
+            open_connections(os.environ.get(PROXY)) > before and time.monotonic() < end
         ):  # else the next client shares it
             time.sleep(PAUSE)
     return Invocations(init, seconds, answers)
 
 
 def open_connections(momento: str | None) -> int:
-    """Return the number of connections that this process has to the Momento at this `host:port`."""
+    """Return the number of connections that this process has to a Momento, or a proxy, whose address ends in this port."""
     try:
         import psutil
     except ImportError:  # in a browser tab, where clients share no connection
@@ -178,8 +169,6 @@ def main() -> None:
         return _watch([file, *rest])
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     started = time.perf_counter()  # nothing is imported yet that a cold start has to import
-    if address := os.environ.get(MOMENTO_ADDRESS):
-        _use_the_sandbox(address)
     if clock := os.environ.get(MOVED_CLOCK):
         _move_the_clock(clock)
     if kind == "lambda":

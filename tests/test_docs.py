@@ -9,11 +9,10 @@ from pathlib import Path
 import boto3
 import pytest
 from botocore import xform_name
-from momento import CredentialProvider
 from names import SECRET_NAME
 from sdk_example import example
 
-from sandbox.run_plain_file import at_address
+from sandbox.processes import run_file
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs/ten_minutes.md").read_text(encoding="utf-8")
@@ -36,17 +35,11 @@ def parsed(command: str):
     return client, method, {known[option]: value for option, value in pairs}
 
 
-def test_the_example_runs(cloud, capsys, monkeypatch):
-    original = CredentialProvider.from_api_key_v2
-    in_the_sandbox = lambda key, endpoint: at_address(original(key, endpoint), cloud.momento_address)  # noqa: E731
-    monkeypatch.setattr(CredentialProvider, "from_api_key_v2", staticmethod(in_the_sandbox))
-    monkeypatch.setenv("MOMENTO_ENDPOINT", cloud.momento_endpoint)
-    names: dict = {}
-    exec(example(), names)
-    with cloud.ledger.page("the example") as page:
-        names["example_API_retrieveAuthTokenFromSecretsManager"]()
-    assert "CacheSet.Success" in capsys.readouterr().out
-    assert (page.count("DescribeSecret"), page.count("GetSecretValue")) == (1, 1)
+def test_the_example_runs(cloud, tmp_path):
+    (tmp_path / "example.py").write_text(f"{example()}\nexample_API_retrieveAuthTokenFromSecretsManager()\n")
+    before = cloud.calls_seen()
+    assert "CacheSet.Success" in run_file(cloud, str(tmp_path / "example.py"))
+    assert cloud.calls_seen() - before == {"aws.DescribeSecret": 1, "aws.GetSecretValue": 1, "momento.Set": 1}
     assert max(map(len, example().splitlines())) <= 120  # as in the SDK's repository
 
 

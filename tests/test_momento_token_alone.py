@@ -42,19 +42,9 @@ token: str = clients.call(lambda client: client.token)
 print(token == secrets.value)
 {NOTHING_ELSE}"""
 USE_THE_SMALL_FILE = f"""
-import dataclasses, os
-from datetime import timedelta
-from momento import CacheClient, Configurations, CredentialProvider
 from momento_client import MomentoClient
 
-def new_client(token):  # the sandbox is no public endpoint
-    provider = CredentialProvider.from_api_key_v2(token, os.environ["MOMENTO_ENDPOINT"])
-    host, port = os.environ["MOMENTO_AT"].split(":")
-    provider = dataclasses.replace(
-        provider, control_endpoint=host, cache_endpoint=host, token_endpoint=host, port=int(port))
-    return CacheClient(Configurations.Laptop.v1(), provider, timedelta(minutes=1))
-
-momento = MomentoClient("{SECRET_NAME}", new_client)
+momento = MomentoClient("{SECRET_NAME}")
 print(momento.call(lambda client: client.set("tutorial", "key", "value")))
 print(momento.call(lambda client: client.get("tutorial", "key")).value_string)
 {NOTHING_ELSE}"""
@@ -115,5 +105,5 @@ def test_its_tests_need_nothing_else_and_checkers_find_nothing(project, python):
 def test_the_small_file_runs_with_three_packages(cloud, python, tmp_path):
     shutil.copy(ROOT / "notebooks" / "momento_client.py", tmp_path)
     (tmp_path / "app.py").write_text(USE_THE_SMALL_FILE)
-    address = {"MOMENTO_ENDPOINT": cloud.momento_endpoint, "MOMENTO_AT": cloud.momento_address}
-    assert run(tmp_path, python, "app.py", **address).splitlines() == ["CacheSet.Success()", "value", "[]"]
+    said = run(tmp_path, python, "app.py", **cloud.program_environment())
+    assert said.splitlines() == ["CacheSet.Success()", "value", "[]"]

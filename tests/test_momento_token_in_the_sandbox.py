@@ -154,12 +154,10 @@ NEW_CLIENT = """
 import asyncio, os
 from datetime import timedelta
 from momento import CacheClient, CacheClientAsync, Configurations, CredentialProvider
-from sandbox.run_plain_file import at_address
 from momento_token import AsyncSharedClient, SharedClient, TokenSource
 
 def new_client(token, kind=CacheClient):
     provider = CredentialProvider.from_api_key_v2(token, os.environ["MOMENTO_ENDPOINT"])
-    provider = at_address(provider, os.environ["MOMENTO_AT"])
     return kind(Configurations.Laptop.v1(), provider, timedelta(minutes=1))
 """
 LOOPS = f"""{NEW_CLIENT}
@@ -186,7 +184,7 @@ def app(environ, start_response):
 
 def environment_of(cloud) -> dict[str, str]:
     """Return the environment of a process that finds the sandbox."""
-    return {**os.environ, "MOMENTO_ENDPOINT": cloud.momento_endpoint, "MOMENTO_AT": cloud.momento_address}
+    return {**os.environ, **cloud.program_environment()}
 
 
 def test_one_at_module_level_serves_one_event_loop_after_the_other(cloud):

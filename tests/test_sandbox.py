@@ -43,11 +43,13 @@ def test_alone_it_prints_one_json_line_and_serves_until_its_input_closes(engine)
     process = subprocess.Popen(command, env=optimized, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with process:
         ready = json.loads(process.stdout.readline())
-        assert set(ready) == {"aws", "aws_access_key", "momento", "api_key", "momento_endpoint", "caches", "pid"}
+        momento = {name for name in ready if name.startswith("momento")}
+        assert momento == {"momento", "momento_proxy", "momento_roots", "momento_endpoint"}
+        assert set(ready) - momento == {"aws", "aws_access_key", "api_key", "caches", "pid"}
         assert reads(SimpleNamespace(**ready))
         process.stdin.close()
         assert process.wait(timeout=10) == 0
-        assert process.stdout.read() == ""
+        assert process.stdout.read() == "" and not os.path.exists(ready["momento_roots"])
 
 
 def test_api_keys_of_the_command_line_are_accepted_beside_its_own():
@@ -60,7 +62,7 @@ def test_api_keys_of_the_command_line_are_accepted_beside_its_own():
 
 def test_it_listens_on_the_loopback_only_and_an_interrupt_of_the_kernel_does_not_reach_it(sandbox):
     listening = [c.laddr.ip for c in psutil.Process(sandbox.pid).net_connections() if c.status == psutil.CONN_LISTEN]
-    assert len(listening) == 2
+    assert len(listening) == 4
     assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}  # gRPC writes it as IPv6
     if hasattr(os, "getpgid"):
         assert os.getpgid(sandbox.pid) != os.getpgrp()

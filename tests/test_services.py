@@ -82,7 +82,7 @@ def _keeps_its_token(cloud: Cloud, server: Server) -> None:
     assert "token_reads_total" in metrics and cloud.api_key not in metrics + server.said
 
 
-NOWHERE = cast(Cloud, SimpleNamespace(momento_address=None))  # for servers that need no cloud
+NOWHERE = cast(Cloud, SimpleNamespace(program_environment=dict))  # for servers that need no cloud
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 from sandbox.processes import Server
-with Server(SimpleNamespace(momento_address=None), "stubborn", folder=Path({folder!r})) as server:
+with Server(SimpleNamespace(program_environment=dict), "stubborn", folder=Path({folder!r})) as server:
     print(server.watchdog, flush=True)
     time.sleep(60)
 """
