@@ -1,212 +1,226 @@
-"""The ways in which services are given a token, in one drill on a moved clock: hours pass in seconds.
+"""Deliver a token in several ways through hours of a moved clock: ten rotations, then two hours without permission to read.
 
-Each way is the same service in its own process. Two parts of the platforms are emulated: what puts the token into the
-environment of a process that starts, and the driver that rewrites a mounted file.
+Three parts of the platforms are emulated: the variables of a process that starts, the driver that rewrites a mounted
+file, and Lambda's extension.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from secrets import token_hex
+from random import Random
+from threading import Thread
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import parse_qs, urlsplit
 
 import boto3
-import httpx
+from aws_secretsmanager_caching.cache import items
 from botocore.exceptions import ClientError
+from momento import CacheClient, Configurations
 
 from helpers.cloud import Cloud
 from helpers.display import Table
-from sandbox.processes import Server
-from sandbox.run_plain_file import MOVED_CLOCK, MOVED_LIBRARY
+from helpers.ledger import is_error
+from momento_token import SharedClient, TokenSource
 
-from . import fault, reads_seen
+from . import fault
+from .library_clock import library_clock
 from .rotation_drill import ROTATIONS, current_token, rotate
 
-FLEET = 200  # processes
+ENVIRONMENT, EXTENSION, PATTERN = "environment variable", "extension or agent", "the pattern"
 NEVER = float("inf")
-# Seconds after a rotation at which each way is tried: each half minute for as long as most ways need, then each five
-# minutes for longer than a copy of AWS's library may live, which is an hour.
-MOMENTS = (0, *range(30, 361, 30), *range(600, 3901, 300))
-# The default of the Secrets Store CSI driver's --rotation-poll-interval. AWS's provider for it calls DescribeSecret at each
-# poll, and GetSecretValue if the version has changed (secrets_manager_provider.go, `isCurrent`).
-POLL = 120
+TRIES = range(0, 66 * 60, 60)  # seconds after a rotation at which each way is tried
+# The Secrets Store CSI driver (1.6.0) refreshes a file when the kubelet calls it, and the file is this old. The interval is
+# what AWS's provider recommends in its README; the kubelet calls each minute and ten seconds, say the driver's maintainers
+# (https://github.com/kubernetes-sigs/secrets-store-csi-driver/pull/1622).
+INTERVAL, KUBELET = 3_600, 70
+EXTENSION_TTL = 300  # seconds; it is the default of the extension and of the agent
 
-ENVIRONMENT, FILE, EXTENSION = "environment variable", "mounted file", "extension or agent"
-LIBRARY, PATTERN = "AWS's library", "the pattern"
-# As visits_by_other_ways.py calls them.
-WAYS = {ENVIRONMENT: "environment", FILE: "file", EXTENSION: "extension", LIBRARY: "library", PATTERN: "pattern"}
+Call = Callable[[Callable[[CacheClient], Any]], Any]  # takes an operation on a client, and returns Momento's response
 
 
 @dataclass
 class Outcome:
-    """What one way did. Times are in seconds of the moved clock."""
+    """Hold what one way did, in seconds of the moved clock."""
 
     way: str
     stale: list[float] = field(default_factory=list)  # after each rotation, until a request succeeded, or `NEVER`
     stopped_after: float | None = None  # when it was denied the secret; None: it went on for two hours
-    calls: int = 0  # to Secrets Manager, in an hour without a rotation
 
     @property
     def hits(self) -> int:
         """Count the rotations after which a request failed."""
         return sum(seconds > 0 for seconds in self.stale)
 
-    @property
-    def longest(self) -> float:
-        return max(self.stale)
+
+class Extension(ThreadingHTTPServer):
+    """Stand in for AWS's Parameters and Secrets Lambda extension, which exists as a Lambda layer only.
+
+    It follows https://docs.aws.amazon.com/lambda/latest/dg/with-secrets-manager.html: the path, the header, the URL-encoded
+    name, 300 seconds. The page gives no status for a request without the header; 401 is a guess.
+    """
+
+    def __init__(self, session_token: str, now: Callable[[], float]) -> None:
+        super().__init__(("127.0.0.1", 0), _ExtensionRequest)
+        self.session_token, self.now = session_token, now
+        self.secrets = boto3.client("secretsmanager")
+        self.copies: dict[str, tuple[float, dict[str, Any]]] = {}  # by name: until when it is good, and the response
 
 
-class Clock:
-    """Seconds ahead, for this process and its children, which read them from the file."""
+class _ExtensionRequest(BaseHTTPRequestHandler):
+    server: Extension
 
-    def __init__(self, folder: Path) -> None:
-        self.file, self.now = folder / "clock", 0.0
-        self.move(0)
+    def do_GET(self) -> None:
+        status, content = self._response()
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(content, default=str).encode())
 
-    def move(self, seconds: float) -> None:
-        self.now += seconds
-        _replace(self.file, str(self.now))
+    def _response(self) -> tuple[int, dict[str, Any]]:
+        if self.headers["X-Aws-Parameters-Secrets-Token"] != self.server.session_token:
+            return 401, {"message": "X-Aws-Parameters-Secrets-Token is missing or wrong"}
+        url = urlsplit(self.path)
+        (name, *_) = parse_qs(url.query).get("secretId", [""])
+        if url.path != "/secretsmanager/get" or not name:
+            return 400, {"message": "the path is /secretsmanager/get?secretId=…"}
+        good_until, content = self.server.copies.get(name, (-NEVER, {}))
+        if self.server.now() >= good_until:
+            try:
+                content = self.server.secrets.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")
+            except ClientError as error:
+                return error.response["ResponseMetadata"]["HTTPStatusCode"], dict(error.response["Error"])
+            self.server.copies[name] = self.server.now() + EXTENSION_TTL, content
+        return 200, content
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Log nothing."""
 
 
-def _replace(file: Path, text: str) -> None:
-    written = file.with_suffix(".new")
-    written.write_text(text)
-    os.replace(written, file)
+@contextmanager
+def extension(now: Callable[[], float]) -> Iterator[dict[str, str]]:
+    """Serve as the extension while the block runs; gives the variables that Lambda sets for it."""
+    with Extension("a-session", now) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        port = str(server.server_port)
+        yield {"PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": port, "AWS_SESSION_TOKEN": server.session_token}
+        server.shutdown()
 
 
-class Running:
-    """The services, each in its process, and what they depend on."""
+class Hours:
+    """Run each way through the hours of the moved clock."""
 
-    def __init__(self, cloud: Cloud, secret_name: str, folder: Path, stack: ExitStack) -> None:
-        self._cloud, self._secret_name, self._folder, self._stack = cloud, secret_name, folder, stack
-        self.outcomes = {way: Outcome(way) for way in WAYS}
-        mount = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        self._clock, self._token_file = Clock(mount), mount / "token"
-        self._sm, self._version, self._next_poll = boto3.client("secretsmanager"), "", 0.0
+    def __init__(
+        self, cloud: Cloud, secret_name: str, ways: Mapping[str, Callable[[], Callable[[], str]]], stack: ExitStack
+    ) -> None:
+        self._cloud, self._secret_name, self._ways, self._stack = cloud, secret_name, ways, stack
+        self._clock = stack.enter_context(library_clock())
+        # So that AWS's library chooses the same lifetimes in every run.
+        stack.enter_context(patch.object(items, "randint", Random(1).randint))
+        self._file = Path(stack.enter_context(tempfile.TemporaryDirectory()), "token")
+        self._written_at = -NEVER
         self._tick(0)
-        self._shared = {
-            "SECRET_NAME": secret_name,
-            "CACHE_NAME": "tutorial",
-            "TOKEN_FILE": str(self._token_file),
-            "AWS_SESSION_TOKEN": token_hex(16),
-            MOVED_CLOCK: str(self._clock.file),
-        }
-        # A server whose clock has moved on by minutes closes the connections that are kept.
-        alone = httpx.Limits(max_keepalive_connections=0)
-        self._http = stack.enter_context(httpx.Client(limits=alone, timeout=20, trust_env=False))
-        port = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT"
-        extension = self._serve_file("secrets_extension", **{port: "0"})
-        self._shared[port] = extension.rpartition(":")[2]
-        self._pool = stack.enter_context(ThreadPoolExecutor(len(WAYS)))
-        self._addresses = dict(zip(WAYS, self._pool.map(self._start, WAYS), strict=True))
-
-    def quiet_hour(self, way: str) -> None:
-        """Count the calls of this way in an hour with a request a minute, in which nothing happens."""
-        before = self._calls()
-        for _ in range(60):
-            self._clock.move(60)
-            if way == FILE:
-                self._poll_if_due()
-            self._serves(way)
-        self.outcomes[way].calls = self._calls() - before
+        self._variables = stack.enter_context(extension(self._now)) | {"TOKEN_FILE": str(self._file)}
+        self._clients: dict[str, CacheClient] = {}
+        source = TokenSource(secret_name, clock=self._now)
+        pattern = stack.enter_context(SharedClient(source, self._new_client))
+        self._calls: dict[str, Call] = {way: self._start(way) for way in ways} | {PATTERN: pattern.call}
+        self.outcomes = {way: Outcome(way) for way in self._calls}
 
     def rotation(self) -> None:
-        """Rotate, revoke the old token immediately, and try each way until it serves again, for 65 minutes at most."""
-        self._tick(41)  # no multiple of what the copies live for
-        self._serve()  # so that whatever was due has been read
+        """Rotate, revoke the old token immediately, and try each way every minute, for 65 minutes."""
+        self._tick(41)  # so that no way's refreshes keep in step with the rotations
+        for way in self._calls:
+            self._serves(way)  # so that what was due has been read
         rotate(self._cloud, self._secret_name)
-        begun, back = self._clock.now, dict.fromkeys(WAYS, NEVER)
-        for moment in MOMENTS:
-            self._tick(begun + moment - self._clock.now)
-            waiting = [way for way in WAYS if back[way] == NEVER]
-            back |= {way: moment for way, serves in self._serve(waiting).items() if serves}
+        back: dict[str, float] = {}
+        for seconds in TRIES:
+            self._tick(60 if seconds else 0)
+            back |= {way: seconds for way in self._calls if way not in back and self._serves(way)}
         for way, outcome in self.outcomes.items():
-            outcome.stale.append(back[way])
+            outcome.stale.append(back.get(way, NEVER))
 
     def denial(self) -> None:
         """Deny reading the secret for two hours, and note when each way stops."""
-        for way, serves in self._serve().items():
-            if not serves:  # its token was revoked, and only a restart gives it the current one
-                self._addresses[way] = self._start(way)
-        begun = self._clock.now
+        for way in self._calls:
+            if not self._serves(way):  # its token was revoked, and only a restart gives it the current one
+                self._calls[way] = self._start(way)
         with fault(self._cloud, error="AccessDeniedException"):
-            for _ in range(24):
+            for seconds in range(300, 7_201, 300):
                 self._tick(300)
-                for way, serves in self._serve().items():
-                    if not serves and self.outcomes[way].stopped_after is None:
-                        self.outcomes[way].stopped_after = self._clock.now - begun
+                for way, outcome in self.outcomes.items():
+                    if outcome.stopped_after is None and not self._serves(way):
+                        outcome.stopped_after = seconds
+
+    def _now(self) -> float:
+        return self._clock.now
 
     def _tick(self, seconds: float) -> None:
-        self._clock.move(seconds)
-        self._poll_if_due()
+        self._clock.now += seconds
+        called_at = self._now() - self._now() % KUBELET
+        if called_at >= self._written_at + INTERVAL:
+            with suppress(ClientError):  # the driver logs an error, and leaves the file as it is
+                self._file.write_text(current_token(self._secret_name))
+                self._written_at = called_at
 
-    def _poll_if_due(self) -> None:
-        """Rewrite the mounted file as the Secrets Store CSI driver does with AWS's provider."""
-        if self._clock.now < self._next_poll:
-            return
-        self._next_poll = self._clock.now + POLL
-        with suppress(ClientError):  # the driver logs an event, and leaves the file as it is
-            versions = self._sm.describe_secret(SecretId=self._secret_name)["VersionIdsToStages"]
-            if "AWSCURRENT" not in versions.get(self._version, ()):
-                response = self._sm.get_secret_value(SecretId=self._secret_name, VersionStage="AWSCURRENT")
-                _replace(self._token_file, response["SecretString"])
-                self._version = response["VersionId"]
+    def _start(self, way: str) -> Call:
+        """Make a reader, as a process does that starts now."""
+        variables = self._variables | {"MOMENTO_API_KEY": current_token(self._secret_name)}
+        with patch.dict(os.environ, variables):
+            read = self._ways[way]()
+        return lambda operation: operation(self._client_of(read()))
 
-    def _start(self, way: str) -> str:
-        """Start the service; the token that is current then is put into the environment of the one that needs it there."""
-        own = {"WAY": WAYS[way]}
-        if way == ENVIRONMENT:
-            own["MOMENTO_API_KEY"] = current_token(self._secret_name)
-        if way == LIBRARY:
-            own[MOVED_LIBRARY] = "yes"
-        return self._serve_file("visits_by_other_ways", **own)
+    def _client_of(self, token: str) -> CacheClient:
+        if token not in self._clients:
+            self._clients[token] = self._stack.enter_context(self._new_client(token))
+        return self._clients[token]
 
-    def _serve_file(self, module: str, **environment: str) -> str:
-        server = Server(self._cloud, module, folder=self._folder, **{**self._shared, **environment})
-        return self._stack.enter_context(server).address
+    def _new_client(self, token: str) -> CacheClient:
+        credentials = self._cloud.credentials_from(token)
+        return CacheClient(Configurations.Laptop.latest(), credentials, timedelta(minutes=10))
 
     def _serves(self, way: str) -> bool:
-        return self._http.post(f"{self._addresses[way]}/visits/user-1").status_code == 200
-
-    def _serve(self, ways: Sequence[str] = tuple(WAYS)) -> dict[str, bool]:
-        return dict(zip(ways, self._pool.map(self._serves, ways), strict=True))
-
-    def _calls(self) -> int:
-        return reads_seen(self._cloud) + self._cloud.calls_seen()["aws.DescribeSecret"]
+        try:
+            return not is_error(self._calls[way](lambda client: client.increment("tutorial", "visits")))
+        except Exception:  # whatever a reader raises, the request failed
+            return False
 
 
 def run_other_ways(
-    cloud: Cloud, secret_name: str, folder: Path, step: Callable[[str], None] = lambda text: None
+    cloud: Cloud, secret_name: str, ways: Mapping[str, Callable[[], Callable[[], str]]]
 ) -> list[Outcome]:
-    """An hour in which nothing happens, ten rotations 65 minutes apart, and two hours without the permission to read."""
+    """Run ten rotations, 66 minutes apart, and two hours without permission to read the secret.
+
+    A way is a function that makes what reads the token, as a process does when it starts. The pattern is added.
+    """
     with ExitStack() as stack:
-        running = Running(cloud, secret_name, folder, stack)
-        for way in WAYS:
-            running.quiet_hour(way)
-            step(f"a quiet hour: {way}")
-        for number in range(1, ROTATIONS + 1):
-            running.rotation()
-            step(f"rotation {number}")
-        running.denial()
-        return list(running.outcomes.values())
+        hours = Hours(cloud, secret_name, ways, stack)
+        for _ in range(ROTATIONS):
+            hours.rotation()
+        hours.denial()
+        return list(hours.outcomes.values())
 
 
 def ways_table(outcomes: list[Outcome]) -> Table:
-    calls = f"Calls an hour, {FLEET} processes"
-    columns = ("The token comes from", "Rotations that hurt", "Stale for at most", "When denied", calls)
+    columns = (
+        "The token comes from",
+        "Rotations that hurt",
+        "Revoked token used for at most",
+        "When denied the secret",
+    )
     rows = []
     for one in outcomes:
         denied = "goes on" if one.stopped_after is None else f"stops within {_span(one.stopped_after)}"
-        rows.append((one.way, one.hits, _span(one.longest), denied, one.calls * FLEET))
-    return Table(columns, rows, f"{ROTATIONS} rotations, 65 minutes apart; each old token revoked immediately")
+        rows.append((one.way, one.hits, _span(max(one.stale)), denied))
+    return Table(columns, rows, f"{ROTATIONS} rotations, 66 minutes apart; each old token revoked immediately")
 
 
 def _span(seconds: float) -> str:
-    if seconds == NEVER:
-        return "until a restart"
-    return f"{seconds:g} s" if seconds < 600 else f"{seconds / 60:g} min"
+    return "until a restart" if seconds == NEVER else f"{seconds / 60:g} min"

@@ -11,19 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
-from urllib.parse import urlencode
 
-import boto3
 import httpx
 import psutil
 import pytest
 from names import SECRET_NAME
 
-from drills.other_ways import Clock
 from exercises import check_workers, put_it_in_a_service
 from helpers.cloud import Cloud
 from sandbox.processes import SandboxError, Server
-from sandbox.run_plain_file import MOVED_CLOCK
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks" / "services"
 ENVIRONMENT = {"SECRET_NAME": SECRET_NAME, "CACHE_NAME": "tutorial"}
@@ -163,38 +159,3 @@ def _lives(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-@pytest.mark.slow
-def test_the_extension_answers_as_its_page_says(cloud, tmp_path):
-    clock, secrets = Clock(tmp_path), boto3.client("secretsmanager")
-    name = "tutorial/a+b=c@d"
-    secrets.create_secret(Name=name, SecretString="nobody's business")
-    with Server(
-        cloud,
-        "secrets_extension",
-        folder=FOLDER,
-        PARAMETERS_SECRETS_EXTENSION_HTTP_PORT="0",
-        AWS_SESSION_TOKEN="a-session",
-        SECRETS_MANAGER_TTL="9999",
-        **{MOVED_CLOCK: str(clock.file)},
-    ) as server:
-
-        def ask(query: str, token: str = "a-session") -> httpx.Response:
-            header = {"X-Aws-Parameters-Secrets-Token": token} if token else {}
-            return httpx.get(f"{server.address}/secretsmanager/get?{query}", headers=header)
-
-        encoded = urlencode({"secretId": name, "versionStage": "AWSCURRENT"})
-        assert ask(encoded).json()["SecretString"] == "nobody's business"
-        assert ask(f"secretId={name}").status_code >= 400  # a plus that isn't encoded is a space
-        assert ask(encoded, token="").status_code == ask(encoded, token="x").status_code == 401
-        assert ask("").status_code == 400
-        secrets.put_secret_value(SecretId=name, SecretString="another")
-        clock.move(299)
-        assert ask(encoded).json()["SecretString"] == "nobody's business"
-        clock.move(2)  # its life is 300 s at most, whatever was set
-        assert ask(encoded).json()["SecretString"] == "another"
-        clock.move(301)
-        cloud.add_fault("aws", error="AccessDeniedException")
-        denied = ask(encoded)
-        assert denied.status_code == 400 and denied.json()["Code"] == "AccessDeniedException"
