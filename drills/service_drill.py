@@ -1,4 +1,4 @@
-"""The rotation drill over HTTP: real servers in child processes, loaded by real clients while the token is replaced.
+"""Load real servers in child processes by real clients, while the token is replaced.
 
 A rotation waits until each process of the service has responded since the one before, so how often a process has to read
 the secret is the same in every run, however slow the machine is.
@@ -7,170 +7,160 @@ the secret is the same in every run, however slow the machine is.
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NamedTuple
+from dataclasses import dataclass
+from statistics import median
+from typing import NamedTuple, Self
 
 import boto3
 import httpx
 
 from helpers.cloud import Cloud, CloudError
-from helpers.display import Table, duration
-from helpers.timing import percentile
-from sandbox.processes import Server
+from helpers.display import duration
+from sandbox.processes import Server, invoke_lambda, plain
 
 from . import reads_seen
 from .rotation_drill import ROTATIONS, rotate
 
 # Threads, each with its own connections; requests between two rotations, at least; seconds for each process to respond.
 CLIENTS, REQUESTS, PATIENCE = 8, 24, 30.0
+Send = Callable[[int], tuple[bool, int | None]]  # sends request number n: did it succeed, and which process responded?
 
 
 class Request(NamedTuple):
     started: float
-    seconds: float
     succeeded: bool
-    process: int | None  # that served it
+    process: int | None
 
 
 @dataclass(frozen=True)
-class Target:
-    """A service under load; the counts are those before it started.
-
-    `send(number)` sends a request, and returns whether it succeeded and which process served it.
-    """
-
-    name: str
-    send: Callable[[int], tuple[bool, int | None]]
-    processes: int
-    reads_before: int
-    clients_before: int
-    health: Callable[[], str] = lambda: "–"
-    metrics: Callable[[], str] = lambda: ""
-
-
-@dataclass
 class ServiceDrill:
-    """What happened. `reads` are the calls of GetSecretValue that arrived, without those of the rotations."""
+    """What happened to a service. `reads` are its reads of the secret, `metrics` the text of its page, if it has one."""
 
-    target: Target
-    requests: list[Request] = field(default_factory=list)
-    reads: int = 0
-    clients: int = 0  # Momento clients that were made
-    health: str = ""  # what /health said in the end
+    requests: list[Request]
+    reads: int
+    metrics: str = ""
 
     @property
     def failed(self) -> int:
         return sum(not request.succeeded for request in self.requests)
 
+    @property
+    def processes(self) -> int:
+        """Count the processes that responded."""
+        return len({request.process for request in self.requests} - {None})
 
-def run_service_drill(cloud: Cloud, secret_name: str, target: Target) -> ServiceDrill:
-    """Load the service from eight threads while the token is rotated ten times; each old one is revoked immediately.
 
-    Raises `CloudError` if one of its processes responds to nothing for half a minute.
-    """
-    drill, over = ServiceDrill(target), threading.Event()
+class Load:
+    """Requests from eight threads without a pause, while the block runs."""
 
-    def load(number: int) -> None:
-        while not over.is_set():
+    def __init__(self, send: Send, processes: int) -> None:
+        self._send, self._processes, self._over = send, processes, threading.Event()
+        self.requests: list[Request] = []
+        self._threads = [threading.Thread(target=self._run, args=(one,), daemon=True) for one in range(CLIENTS)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+
+    def wait_for_all(self) -> list[Request]:
+        """Wait until enough requests that begin from now on have ended, and each process has responded. Return those.
+
+        Raises `CloudError` if a process does not respond within half a minute.
+        """
+        since = time.perf_counter()
+        while True:
+            ended = [request for request in list(self.requests) if request.started >= since]
+            responded = len({request.process for request in ended} - {None})
+            if len(ended) >= REQUESTS and responded >= self._processes:
+                return ended
+            if time.perf_counter() > since + PATIENCE:
+                raise CloudError(
+                    f"{responded} of {self._processes} processes responded within {PATIENCE:g} s: close other programs "
+                    "and run this cell again."
+                )
+            time.sleep(0.01)
+
+    def _run(self, number: int) -> None:
+        while not self._over.is_set():
             started = time.perf_counter()
-            succeeded, process = target.send(number)
-            drill.requests.append(Request(started, time.perf_counter() - started, succeeded, process))
+            self.requests.append(Request(started, *self._send(number)))
             number += CLIENTS
 
-    threads = [threading.Thread(target=load, args=(client,), daemon=True) for client in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    try:
-        for rotation in range(ROTATIONS + 1):
-            if rotation:
-                rotate(cloud, secret_name)
-            _wait_for_all(drill, since=time.perf_counter())
-            drill.health = target.health()
-    finally:
-        over.set()
-    for thread in threads:
-        thread.join(PATIENCE)
-    drill.reads = reads_seen(cloud) - target.reads_before - ROTATIONS
-    # By the service's own metrics if it has any: the sandbox may count one twice if two threads make its first calls.
-    opened = re.search(r"^momento_clients_opened_total (\S+)", target.metrics(), re.M)
-    drill.clients = int(float(opened[1])) if opened else cloud.clients_seen() - target.clients_before
-    return drill
-
-
-def _wait_for_all(drill: ServiceDrill, since: float) -> None:
-    """Wait until there are enough requests that began since then, and each process has served one of them."""
-    target, end = drill.target, time.perf_counter() + PATIENCE
-    while True:
-        served_by = [request.process for request in list(drill.requests) if request.started >= since]
-        processes = len(set(served_by) - {None})
-        if len(served_by) >= REQUESTS and processes >= target.processes:
-            return
-        if time.perf_counter() > end:
-            raise CloudError(
-                f"{target.name}: only {processes} of its {target.processes} processes have responded "
-                f"within {PATIENCE:g} s: close other programs and run this cell again."
-            )
-        time.sleep(0.01)
-
-
-def drill_table(drills: list[ServiceDrill]) -> Table:
-    rows = []
-    for drill in drills:
-        taken = [request.seconds for request in drill.requests]
-        times = [duration(percentile(taken, quantile)) for quantile in (0.5, 0.99)]
-        rows.append((drill.target.name, len(drill.requests), drill.failed, *times, drill.health))
-    return Table(("Service", "Requests", "Failed", "p50", "p99", "/health said"), rows)
-
 
 @contextmanager
-def served(
-    cloud: Cloud, name: str, *command: str, folder: Path, processes: int = 1, **environment: str
-) -> Iterator[Target]:
-    """Serve over HTTP, with the service that this command starts, while the block runs."""
-    before = reads_seen(cloud), cloud.clients_seen()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as counters:
-        if processes > 1:
-            environment["PROMETHEUS_MULTIPROC_DIR"] = counters
-        # No connection is kept, so that each request may meet another process, as behind a load balancer.
-        alone = httpx.Limits(max_keepalive_connections=0)
-        with (
-            Server(cloud, *command, folder=folder, **environment) as server,
-            httpx.Client(base_url=server.address, limits=alone, timeout=20, trust_env=False) as http,
-        ):
-
-            def send(number: int) -> tuple[bool, int | None]:
-                try:
-                    response = http.post(f"/visits/user-{number % 100}")
-                    return response.status_code == 200, response.json().get("process")
-                except (httpx.HTTPError, ValueError):
-                    return False, None
-
-            def health() -> str:
-                response = http.get("/health")
-                said = response.json()
-                return f"{response.status_code} {said.get('token') or said.get('status')}"
-
-            yield Target(name, send, processes, *before, health, lambda: http.get("/metrics").text)
+def served(cloud: Cloud, command: str, folder: str = "services", **environment: str) -> Iterator[httpx.Client]:
+    """Start a server in this folder beside the notebook, and give an HTTP client for it while the block runs."""
+    where = plain(f"{folder}/visits_metrics.py").parent
+    # No connection is kept, so that each request may meet another process, as behind a load balancer.
+    alone = httpx.Limits(max_keepalive_connections=0)
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as counters,
+        Server(cloud, *command.split(), folder=where, PROMETHEUS_MULTIPROC_DIR=counters, **environment) as server,
+        httpx.Client(base_url=server.address, limits=alone, timeout=20, trust_env=False) as http,
+    ):
+        yield http
 
 
-@contextmanager
-def invoked(cloud: Cloud, name: str, file: str, **environment: str) -> Iterator[Target]:
-    """Deploy this file as a Lambda function, invoked by boto3 over HTTP."""
-    before = reads_seen(cloud), cloud.clients_seen()
-    function = cloud.deploy_function(file, **environment)
-    client = boto3.client("lambda")
+def visits(http: httpx.Client) -> Send:
+    """Return a function that sends a visit to this server."""
+
+    def send(number: int) -> tuple[bool, int | None]:
+        try:
+            response = http.post(f"/visits/user-{number % 100}")
+            return response.status_code == 200, response.json().get("process")
+        except (httpx.HTTPError, ValueError):  # no response, or not the service's own
+            return False, None
+
+    return send
+
+
+def drill_server(cloud: Cloud, command: str, settings: dict[str, str], processes: int = 1) -> ServiceDrill:
+    """Load a server while its token is replaced ten times; each old one is revoked immediately."""
+    before = reads_seen(cloud)
+    with served(cloud, command, **settings) as http:
+        requests = _rotate_under_load(cloud, settings["SECRET_NAME"], visits(http), processes)
+        return ServiceDrill(requests, reads_seen(cloud) - before - ROTATIONS, http.get("/metrics").text)
+
+
+def drill_function(cloud: Cloud, file: str, settings: dict[str, str]) -> ServiceDrill:
+    """Load a file as `drill_server` does, deployed as a Lambda function, which boto3 invokes over HTTP."""
+    before, function, client = reads_seen(cloud), cloud.deploy_function(file, **settings), boto3.client("lambda")
 
     def send(number: int) -> tuple[bool, int | None]:
         event = json.dumps({"user": f"user-{number % 100}"})
         return "FunctionError" not in client.invoke(FunctionName=function, Payload=event), 1
 
-    if not send(0)[0]:
-        raise CloudError(f"{file} fails at its first invocation: run it in a cell of its own to see why.")
-    yield Target(name, send, 1, *before)
+    requests = _rotate_under_load(cloud, settings["SECRET_NAME"], send, 1)
+    return ServiceDrill(requests, reads_seen(cloud) - before - ROTATIONS)
+
+
+def ten_invocations(cloud: Cloud, file: str, settings: dict[str, str]) -> tuple[str, int, int, str, str]:
+    """Invoke a Lambda handler ten times in a fresh process, and return a row.
+
+    It has the reads of the secret, the connections to Momento, and the time of the first invocation, imports included, and
+    of the median one of the others.
+    """
+    reads, connections = reads_seen(cloud), cloud.connections_seen()["momento"]
+    ran = invoke_lambda(cloud, file, [{"user": "anna"}] * 10, **settings)
+    reads, connections = reads_seen(cloud) - reads, cloud.connections_seen()["momento"] - connections
+    return file, reads, connections, duration(ran.init + ran.seconds[0]), duration(median(ran.seconds[1:]))
+
+
+def _rotate_under_load(cloud: Cloud, secret_name: str, send: Send, processes: int) -> list[Request]:
+    with Load(send, processes) as load:
+        load.wait_for_all()
+        for _ in range(ROTATIONS):
+            rotate(cloud, secret_name)
+            load.wait_for_all()
+    return load.requests

@@ -3,44 +3,87 @@
 from __future__ import annotations
 
 import inspect
-import tempfile
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
+from tempfile import TemporaryDirectory
 from textwrap import dedent
 
 import httpx
 
+from drills import reads_seen
+from drills.learner_code import KEY
 from drills.other_ways import ENVIRONMENT, EXTENSION, Outcome
 from drills.rotation_drill import rotate
+from drills.service_drill import Load, served, visits
 from helpers.cloud import Cloud
-from sandbox.processes import SandboxError, Server
+from sandbox.processes import SandboxError
 
 from .common import Check, exercise
 
-WORKERS, CLIENTS = 4, 8
-PATIENCE = 15.0  # seconds in which every worker should have served a request
+WORKERS = 4
 # The file that gunicorn loads: what the learner's function may use, the function, and the application around it.
 FILE = """
 import os
-from visits_wsgi import CACHE_NAME, application_of, health, make_cache_client
-from momento_token import SharedClient, TokenSource, TokenUnavailable, is_refused, new_secrets_client
+from momento_token import SharedClient, TokenSource, TokenUnavailable, is_refused
+from visits_wsgi import CACHE_NAME, application_of, health, make_cache_client, source
 
-SECRET_NAME = os.environ["SECRET_NAME"]
-{source}
-made = {name}(new_secrets_client, make_cache_client)
+{code}
+made = {name}(source, make_cache_client)
 serve, rotated = made if isinstance(made, tuple) else (made, lambda: None)
 
 def visit(user):
-    response = rotated() if user == "rotated" else serve(user)
-    good = user == "rotated" or hasattr(response, "value")
-    return "200 OK" if good else "502 Bad Gateway", {{"process": os.getpid()}}
+    error = None
+    try:
+        response = rotated() if user == "rotated" else serve(user)
+        if user != "rotated" and not hasattr(response, "value"):
+            error = getattr(response, "error_code", None)
+            error = error.name if error else f"serve returned a {{type(response).__name__}}, not Momento's response"
+    except Exception as raised:
+        error = f"{{type(raised).__name__}}: {{raised}}"
+    return "502 Bad Gateway" if error else "200 OK", {{"error": error, "process": os.getpid()}}
 
 application = application_of(visit, health)
 """
+COMMAND = "gunicorn --bind 127.0.0.1:0 --workers {workers} --no-control-socket --preload --pythonpath {folder} fixed:application"
+ALONE = "The check runs `service` in a file of its own: import and define in it what else it needs."
+
+
+@exercise("stale-workers")
+def check_workers(cloud: Cloud, settings: dict[str, str], service: Callable[..., object]) -> Check:
+    """Check whether all four workers of gunicorn use the new token after a rotation, and no request fails.
+
+    `service(source, make_cache_client)` returns a function that serves a user, and one for POST /rotated if it needs it.
+    """
+    is_function = inspect.isfunction(service) and service.__name__.isidentifier()
+    yield not is_function, "`service` is no function.", "Define it: `def service(source, make_cache_client):`."
+    code = FILE.format(code=dedent(inspect.getsource(service)), name=service.__name__)
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        Path(folder, "fixed.py").write_text(code, encoding="utf-8")
+        try:
+            with served(cloud, COMMAND.format(workers=WORKERS, folder=quote(folder)), **settings) as http:
+                error = http.post("/visits/anna", timeout=10).json()["error"]
+                yield error, f"A request before the rotation failed: {KEY.sub('<hidden>', str(error))}.", ALONE
+                reads = reads_seen(cloud)
+                with Load(visits(http), WORKERS) as load:
+                    load.wait_for_all()
+                    rotate(cloud, settings["SECRET_NAME"])
+                    http.post("/visits/rotated")
+                    load.wait_for_all()
+                    last = load.wait_for_all()  # each worker has met a request with the new token before
+                reads = reads_seen(cloud) - reads
+        except (SandboxError, httpx.HTTPError) as error:
+            yield True, f"The service does not respond: {error}.".replace("..", "."), ALONE
+    stale = len({request.process for request in last if not request.succeeded})
+    hint = "POST /rotated is one request, so one worker gets it. What tells each worker, without a message?"
+    yield stale, f"After the rotation {stale} of {WORKERS} workers still use the revoked token.", hint
+    seen, each = f"All {WORKERS} workers use the new token.", reads > len(load.requests) / 2
+    yield each, f"{seen} But each request reads the secret.", "Keep the token: read again only when Momento denies it."
+    failed = not all(request.succeeded for request in load.requests)
+    yield failed, f"{seen} But requests failed first.", "Repeat a denied request with the new token."
+    return f"{seen} No request failed, and each worker found out by itself."
+
+
 # Whether a way is right for the platform, what is wrong if not, and the hint.
 PLATFORMS: list[tuple[str, Callable[[Outcome], bool], str, str]] = [
     ("shop", lambda one: not one.hits, "requests fail after rotations",
@@ -50,72 +93,6 @@ PLATFORMS: list[tuple[str, Callable[[Outcome], bool], str, str]] = [
     ("thumbnails", lambda one: one.way == EXTENSION, "it is Python, or goes on when it is denied the secret",
      "Look in the column of the denial, for a row that needs no more than an HTTP call."),
 ]  # fmt: skip
-Served = dict[int, list[bool]]  # by worker, whether each of its requests succeeded
-
-
-@exercise("stale-workers")
-def check_workers(cloud: Cloud, secret_name: str, folder: str, service: Callable[..., object]) -> Check:
-    """Check whether all four workers of gunicorn use the new token after a rotation, without a failed request.
-
-    `service(new_secrets_client, make_cache_client)` returns what serves a user, and what is called on POST /rotated.
-    """
-    after, reads = Served(), 0
-    try:
-        with _gunicorn(cloud, secret_name, folder, service) as address:
-            before = _served_by_all(address)
-            rotate(cloud, secret_name)
-            reads -= cloud.calls_seen()["aws.GetSecretValue"]
-            httpx.post(f"{address}/visits/rotated", trust_env=False)
-            after = _served_by_all(address)
-            reads += cloud.calls_seen()["aws.GetSecretValue"]
-        problem = "" if all(map(all, before.values())) else "Requests fail before the rotation already."
-    except (SandboxError, httpx.HTTPError) as error:
-        problem = str(error)
-    yield problem, problem, "Call `service` and what it returns in a cell: `serve(user)` returns what `increment` does."
-    stale = sum(not any(succeeded) for succeeded in after.values())
-    hint = "POST /rotated is one request, so one worker gets it. What tells each worker, without a message?"
-    yield stale, f"After the rotation {stale} of {WORKERS} workers still use the revoked token.", hint
-    seen, failed = f"All {WORKERS} workers use the new token.", not all(map(all, after.values()))
-    yield failed, f"{seen} But requests failed first.", "Repeat a refused request with the new token."
-    each = reads >= sum(map(len, after.values()))
-    yield each, f"{seen} But each request read the secret.", "Keep the token: read again only when Momento refuses it."
-    return f"{seen} No request failed, and each worker found out by itself."
-
-
-@contextmanager
-def _gunicorn(cloud: Cloud, secret_name: str, folder: str, service: Callable[..., object]) -> Iterator[str]:
-    """Serve with the learner's function in four workers of gunicorn, while the block runs; gives the address."""
-    if not inspect.isfunction(service) or not service.__name__.isidentifier():
-        raise SandboxError("`service` is no function with a name.")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made:
-        code = FILE.format(source=dedent(inspect.getsource(service)), name=service.__name__)
-        Path(made, "visits_wsgi_mended.py").write_text(code, encoding="utf-8")
-        command = (
-            f"gunicorn -b 127.0.0.1:0 --workers {WORKERS} --no-control-socket --preload visits_wsgi_mended:application"
-        )
-        environment = {"SECRET_NAME": secret_name, "CACHE_NAME": "tutorial", "PROMETHEUS_MULTIPROC_DIR": made}
-        with Server(
-            cloud, *command.split(), "--pythonpath", made, folder=Path(folder).resolve(), **environment
-        ) as server:
-            yield server.address
-
-
-def _served_by_all(address: str) -> Served:
-    """Send requests until each worker has served some."""
-    served, end = defaultdict[int, list[bool]](list), time.perf_counter() + PATIENCE
-    alone = httpx.Limits(max_keepalive_connections=0)
-    with httpx.Client(limits=alone, timeout=PATIENCE, trust_env=False) as http, ThreadPoolExecutor(CLIENTS) as pool:
-
-        def send(number: int) -> None:
-            with suppress(httpx.HTTPError, ValueError):  # the worker has ended or hangs, or gunicorn answered for it
-                response = http.post(f"{address}/visits/user-{number}")
-                served[response.json()["process"]].append(response.status_code == 200)
-
-        while len(served) < WORKERS:
-            if time.perf_counter() > end:
-                raise SandboxError(f"{len(served)} of {WORKERS} workers have served a request within {PATIENCE:g} s.")
-            list(pool.map(send, range(2 * CLIENTS)))
-    return served
 
 
 @exercise("which-way")

@@ -1,8 +1,9 @@
-"""A service that counts visits, for an event loop: FastAPI under uvicorn. What lasts is made in its lifespan.
+"""Count visits in Momento Cache, with FastAPI on an event loop.
 
     uvicorn visits_async:app
 
-Environment: SECRET_NAME, CACHE_NAME, MOMENTO_ENDPOINT. Permission: secretsmanager:GetSecretValue on that secret.
+Environment: SECRET_NAME, CACHE_NAME, MOMENTO_ENDPOINT; TOKEN_TTL, the seconds until the token is read again, if not 300.
+Permission: secretsmanager:GetSecretValue on that secret.
 """
 
 import logging
@@ -18,7 +19,9 @@ from visits_metrics import as_text, clients, count
 
 from momento_token import AsyncSharedClient, TokenSource, TokenUnavailable
 
-CACHE_NAME, MOMENTO_ENDPOINT = os.environ["CACHE_NAME"], os.environ["MOMENTO_ENDPOINT"]
+SECRET_NAME, CACHE_NAME = os.environ["SECRET_NAME"], os.environ["CACHE_NAME"]
+MOMENTO_ENDPOINT = os.environ["MOMENTO_ENDPOINT"]
+TOKEN_TTL = float(os.environ.get("TOKEN_TTL", 300))
 logging.getLogger("botocore").setLevel(logging.INFO)  # its DEBUG log shows what it reads
 
 
@@ -30,9 +33,9 @@ def make_cache_client(token):
 
 @asynccontextmanager
 async def lifespan(app):
-    source = TokenSource(os.environ["SECRET_NAME"], report=count)
+    source = TokenSource(SECRET_NAME, ttl=TOKEN_TTL, report=count)
     async with AsyncSharedClient(source, make_cache_client) as app.state.caches:
-        with suppress(TokenUnavailable):  # the first request tries again, and says what is wrong
+        with suppress(TokenUnavailable):  # the first request tries again and reports the error
             await source.aget()
         yield
 
@@ -43,14 +46,14 @@ app = FastAPI(lifespan=lifespan)
 @app.post("/visits/{user}")
 async def visit(user: str):
     try:
-        answer = await app.state.caches.call(
+        response = await app.state.caches.call(
             lambda cache: cache.increment(CACHE_NAME, f"visits/{user}")
         )
     except TokenUnavailable as error:
         return JSONResponse({"error": error.code, "process": os.getpid()}, 503)
-    if isinstance(answer, CacheIncrement.Error):
-        return JSONResponse({"error": answer.error_code.name, "process": os.getpid()}, 502)
-    return {"visits": answer.value, "process": os.getpid()}
+    if isinstance(response, CacheIncrement.Error):
+        return JSONResponse({"error": response.error_code.name, "process": os.getpid()}, 502)
+    return {"visits": response.value, "process": os.getpid()}
 
 
 @app.get("/health")
@@ -58,8 +61,8 @@ async def health():
     caches, source = app.state.caches, app.state.caches.source
     source.refresh_if_due()  # also while there are no requests
     problem = caches.problem and str(caches.problem)
-    said = {"token": source.state, "version": source.version_id, "problem": problem}
-    return JSONResponse(said, 200 if caches.ready else 503)
+    content = {"token": source.state, "version": source.version_id, "problem": problem}
+    return JSONResponse(content, 200 if caches.ready else 503)
 
 
 @app.get("/metrics")

@@ -1,6 +1,6 @@
-"""The service as most people write it first: FastAPI, the token read once at the start, and a client made from it.
+"""Count visits with a token that is read once, at the start, and a client made from it.
 
-Works, until the token is replaced. It is here to be measured; deploy visits_async.py.
+It works until the token is replaced, and is here to be measured. Deploy visits_async.py instead.
 """
 
 import os
@@ -13,14 +13,14 @@ from fastapi.responses import JSONResponse
 from momento import CacheClientAsync, Configurations, CredentialProvider
 from momento.responses import CacheIncrement
 
+SECRET_NAME, CACHE_NAME = os.environ["SECRET_NAME"], os.environ["CACHE_NAME"]
+MOMENTO_ENDPOINT = os.environ["MOMENTO_ENDPOINT"]
+
 
 @asynccontextmanager
 async def lifespan(app):
-    secrets = boto3.client("secretsmanager")
-    answer = secrets.get_secret_value(SecretId=os.environ["SECRET_NAME"], VersionStage="AWSCURRENT")
-    credentials = CredentialProvider.from_api_key_v2(
-        answer["SecretString"], os.environ["MOMENTO_ENDPOINT"]
-    )
+    secret = boto3.client("secretsmanager").get_secret_value(SecretId=SECRET_NAME)
+    credentials = CredentialProvider.from_api_key_v2(secret["SecretString"], MOMENTO_ENDPOINT)
     async with CacheClientAsync(
         Configurations.Laptop.latest(), credentials, timedelta(minutes=10)
     ) as app.state.cache:
@@ -32,10 +32,10 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post("/visits/{user}")
 async def visit(user: str):
-    answer = await app.state.cache.increment(os.environ["CACHE_NAME"], f"visits/{user}")
-    if isinstance(answer, CacheIncrement.Error):
-        return JSONResponse({"error": answer.error_code.name, "process": os.getpid()}, 502)
-    return {"visits": answer.value, "process": os.getpid()}
+    response = await app.state.cache.increment(CACHE_NAME, f"visits/{user}")
+    if isinstance(response, CacheIncrement.Error):
+        return JSONResponse({"error": response.error_code.name, "process": os.getpid()}, 502)
+    return {"visits": response.value, "process": os.getpid()}
 
 
 @app.get("/health")

@@ -1,7 +1,7 @@
-"""What the services of this folder show a Prometheus: the events of the pattern, counted by Prometheus' client library.
+"""Count the events of a `TokenSource` for Prometheus.
 
-In a service of several processes set PROMETHEUS_MULTIPROC_DIR to an empty folder. Then whichever process is asked answers
-for all; without it a scrape would meet another process each time, and counters would seem to jump.
+In a service of several processes set PROMETHEUS_MULTIPROC_DIR to an empty folder: then each process reports the sum of
+all. Without it, a scrape meets one process at a time, and counters seem to jump.
 """
 
 import os
@@ -12,13 +12,13 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from momento_token import log_event
 
 reads = Counter("token_reads", "Reads of the secret that brought a usable token")
-failures = Counter("token_read_failures", "Reads that brought none, by AWS's code", ["code"])
-served_stale = Counter("tokens_served_stale", "Old copies served")
+failures = Counter("token_read_failures", "Reads that brought none, by their error code", ["code"])
+served_stale = Counter("tokens_served_stale", "Calls that got a stale token")
 clients = Counter("momento_clients_opened", "Momento clients made")
 
 
 def count(event):
-    """Pass it to a `TokenSource` as `report`. It also logs, as the source does without it."""
+    """Count and log an event; pass this function to a `TokenSource` as `report`."""
     log_event(event)
     match event.name:
         case "read":
@@ -30,7 +30,7 @@ def count(event):
 
 
 def as_text() -> bytes:
-    """All metrics in Prometheus' text format."""
+    """Return all metrics in Prometheus' text format."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     of_all_processes = CollectorRegistry()

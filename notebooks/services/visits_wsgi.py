@@ -1,9 +1,9 @@
-"""The same service as a WSGI application, for processes that fork and have threads:
+"""Count visits in Momento Cache, as a WSGI application for processes that fork and have threads.
 
     gunicorn --preload --workers 4 --threads 4 visits_wsgi:application
 
 With --preload this file is loaded once, and the four workers are forks of that process: they inherit the token that it
-read, and make their Momento clients themselves. Environment and permission as in visits_async.py.
+read, and each makes its own Momento client. Environment and permission as in visits_async.py.
 
 For `gunicorn -k gevent` these two lines come first in the file, before any other import:
 
@@ -25,7 +25,9 @@ from visits_metrics import as_text, clients, count
 
 from momento_token import SharedClient, TokenSource, TokenUnavailable
 
-CACHE_NAME, MOMENTO_ENDPOINT = os.environ["CACHE_NAME"], os.environ["MOMENTO_ENDPOINT"]
+SECRET_NAME, CACHE_NAME = os.environ["SECRET_NAME"], os.environ["CACHE_NAME"]
+MOMENTO_ENDPOINT = os.environ["MOMENTO_ENDPOINT"]
+TOKEN_TTL = float(os.environ.get("TOKEN_TTL", 300))
 logging.getLogger("botocore").setLevel(logging.INFO)  # its DEBUG log shows what it reads
 
 
@@ -35,21 +37,21 @@ def make_cache_client(token):
     return CacheClient(Configurations.Laptop.latest(), credentials, timedelta(minutes=10))
 
 
-source = TokenSource(os.environ["SECRET_NAME"], report=count)
+source = TokenSource(SECRET_NAME, ttl=TOKEN_TTL, report=count)
 caches = SharedClient(source, make_cache_client)
-with suppress(TokenUnavailable):  # the first request tries again, and says what is wrong
-    source.warm_up()  # before the fork, and in this thread: one read for all workers
+with suppress(TokenUnavailable):  # the first request tries again and reports the error
+    source.warm_up()  # before the fork, in this thread: one read for all workers
 
 
 def visit(user):
-    """Status and content of the answer."""
+    """Return the status and the content of the response."""
     try:
-        answer = caches.call(lambda cache: cache.increment(CACHE_NAME, f"visits/{user}"))
+        response = caches.call(lambda cache: cache.increment(CACHE_NAME, f"visits/{user}"))
     except TokenUnavailable as error:
         return "503 Service Unavailable", {"error": error.code, "process": os.getpid()}
-    if isinstance(answer, CacheIncrement.Error):
-        return "502 Bad Gateway", {"error": answer.error_code.name, "process": os.getpid()}
-    return "200 OK", {"visits": answer.value, "process": os.getpid()}
+    if isinstance(response, CacheIncrement.Error):
+        return "502 Bad Gateway", {"error": response.error_code.name, "process": os.getpid()}
+    return "200 OK", {"visits": response.value, "process": os.getpid()}
 
 
 def health():
@@ -63,19 +65,19 @@ def application_of(visit, health):
     def application(environ, start_response):
         path = environ["PATH_INFO"]
         if path == "/metrics":
-            return _answer(start_response, "200 OK", "text/plain; version=1.0.0", as_text())
+            return _respond(start_response, "200 OK", "text/plain; version=1.0.0", as_text())
         if path == "/health":
             status, content = health()
-        elif path.startswith("/visits/"):
+        elif path.startswith("/visits/") and environ["REQUEST_METHOD"] == "POST":
             status, content = visit(path.removeprefix("/visits/"))
         else:
             status, content = "404 Not Found", {"error": "NotFound"}
-        return _answer(start_response, status, "application/json", json.dumps(content).encode())
+        return _respond(start_response, status, "application/json", json.dumps(content).encode())
 
     return application
 
 
-def _answer(start_response, status, kind, body):
+def _respond(start_response, status, kind, body):
     start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
     return [body]
 

@@ -1,16 +1,35 @@
 # %% does not serve
-def service(secrets, make_cache_client):
+def service(source, make_cache_client):
     raise KeyError("oh")
 
 
-# %% fail before the rotation
-def service(secrets, make_cache_client):
+# %% serve returned a NoneType, not Momento's response
+def service(source, make_cache_client):
     return lambda user: None
 
 
-# %% Repeat a refused request
-def service(secrets, make_cache_client):
-    source, held = TokenSource(SECRET_NAME, secrets), {}
+# %% NameError: name 'boto3' is not defined
+def service(source, make_cache_client):
+    def serve(user):
+        token = boto3.client("secretsmanager").get_secret_value(SecretId=SECRET_NAME)["SecretString"]
+        return make_cache_client(token).increment(CACHE_NAME, user)
+
+    return serve
+
+
+# %% `service` is no function
+service = lambda source, make_cache_client: SharedClient(source, make_cache_client).call
+
+
+# %% 4 of 4 workers still use the revoked token
+def service(source, make_cache_client):
+    client = make_cache_client(source.get())
+    return lambda user: client.increment(CACHE_NAME, user)
+
+
+# %% Repeat a denied request
+def service(source, make_cache_client):
+    held = {}
 
     def serve(user):
         token = source.get()
@@ -24,11 +43,27 @@ def service(secrets, make_cache_client):
     return serve
 
 
-# %% read again only when Momento refuses it
-def service(secrets, make_cache_client):
+# %% read again only when Momento denies it
+def service(source, make_cache_client):
     def serve(user):
-        token = secrets().get_secret_value(SecretId=SECRET_NAME)["SecretString"]
-        with make_cache_client(token) as client:
+        source.reset()
+        with make_cache_client(source.get()) as client:
             return client.increment(CACHE_NAME, user)
+
+    return serve
+
+
+# %% Solved.
+def service(source, make_cache_client):
+    held = {}
+
+    def serve(user):
+        for _ in range(2):
+            token = source.get()
+            if held.get("token") != token:
+                held.update(token=token, client=make_cache_client(token))
+            response = held["client"].increment(CACHE_NAME, user)
+            if not is_refused(response) or not source.renew(token):
+                return response
 
     return serve
