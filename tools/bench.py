@@ -188,7 +188,7 @@ def rotation_rows(cloud: Cloud) -> list[dict[str, Any]]:
     ):
         call, last = services(cloud, ttl=3600)[name], [0.0]
 
-        def operate(number: int, call: Call = call, pause: float = pause) -> Any:
+        def operate(user: str, call: Call = call, pause: float = pause) -> Any:
             time.sleep(pause / 10)  # so that the traffic lasts as long as the rotations
             return call(lambda client: client.increment("tutorial", "visits"))
 
@@ -197,7 +197,7 @@ def rotation_rows(cloud: Cloud) -> list[dict[str, Any]]:
             rotate(cloud, SECRET_NAME)
             last[0] = time.monotonic()
 
-        drill = run_drill(cloud, name, operate, lambda number: None, rotate_when_due)
+        drill = run_drill(cloud, name, operate, rotate_when_due)
         apart = "a second apart" if pause else "at once"
         rows.append(row(name, f"failed_in_10_rotations_{apart}".replace(" ", "_"), drill.failed, "of 3,200"))
     return rows

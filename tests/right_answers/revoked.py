@@ -1,11 +1,11 @@
 # %% a client of its own, which raises what it can't do
 def make_service():
-    held = [make_cache_client(current_token())]
+    held = [make_cache_client(current_token(SECRET_NAME))]
 
     def serve(user):
         answer = held[0].increment(CACHE_NAME, user)
         if getattr(answer, "error_code", None) is MomentoErrorCode.AUTHENTICATION_ERROR:
-            held[0] = make_cache_client(current_token())
+            held[0] = make_cache_client(current_token(SECRET_NAME))
             answer = held[0].increment(CACHE_NAME, user)
         if hasattr(answer, "error_code"):
             raise RuntimeError(answer.message)
@@ -24,3 +24,16 @@ class Service:
 
 
 make_service = Service
+
+
+# %% the file of notebook 04
+from momento_client import MomentoClient
+
+
+def make_service():
+    momento = MomentoClient(SECRET_NAME, make_cache_client)
+
+    def serve(user):
+        return checked(momento.call(lambda client: client.increment(CACHE_NAME, user))).value
+
+    return serve

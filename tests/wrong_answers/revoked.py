@@ -1,10 +1,13 @@
 # %% reads of the secret: 0
-make_service = make_service_of_a_colleague
+def make_service():
+    source = TokenSource(SECRET_NAME, ttl=1)
+    client = make_cache_client(source.get())
+    return lambda user: client.increment(CACHE_NAME, user)
 
 
 # %% new clients: 0
 def make_service():
-    source, client = TokenSource(SECRET_NAME, ttl=0.001), make_cache_client(current_token())
+    source, client = TokenSource(SECRET_NAME, ttl=0.001), make_cache_client(current_token(SECRET_NAME))
 
     def serve(user):
         source.get()
@@ -15,12 +18,12 @@ def make_service():
 
 # %% After a second rotation
 def make_service():
-    held = [make_cache_client(current_token())]
+    held = [make_cache_client(current_token(SECRET_NAME))]
 
     def serve(user):
         answer = held[0].increment(CACHE_NAME, user)
         if hasattr(answer, "error_code") and len(held) == 1:
-            held.insert(0, make_cache_client(current_token()))
+            held.insert(0, make_cache_client(current_token(SECRET_NAME)))
             answer = held[0].increment(CACHE_NAME, user)
         return answer
 
@@ -29,27 +32,59 @@ def make_service():
 
 # %% the service sent it again
 def make_service():
-    held = [make_cache_client(current_token())]
+    held = [make_cache_client(current_token(SECRET_NAME))]
 
     def serve(user):
         answer = held[0].increment(CACHE_NAME, user)
         if hasattr(answer, "error_code"):
-            held[0] = make_cache_client(current_token())
+            held[0] = make_cache_client(current_token(SECRET_NAME))
             answer = held[0].increment(CACHE_NAME, user)
         return answer
 
     return serve
 
 
-# %% share the client until Momento refuses the token
-make_service = lambda: lambda user: make_cache_client(current_token()).increment(CACHE_NAME, user)
+# %% share the client until Momento denies the token
+make_service = lambda: lambda user: make_cache_client(current_token(SECRET_NAME)).increment(CACHE_NAME, user)
 
 
-# %% Before any rotation 5 of 5 requests failed
+# %% Before any rotation 5 of 5 requests failed (it returned a NoneType)
 def make_service():
     clients = SharedClient(TokenSource(SECRET_NAME), make_cache_client)
 
     def serve(user):
         clients.call(lambda client: client.increment(CACHE_NAME, user))
+
+    return serve
+
+
+# %% After a rotation 5 of 5 requests failed (AuthenticationException)
+def make_service():
+    client = make_cache_client(TokenSource(SECRET_NAME).get())
+
+    def serve(user):
+        response = client.increment(CACHE_NAME, user)
+        if hasattr(response, "error_code"):
+            raise response.inner_exception
+        return response.value
+
+    return serve
+
+
+# %% new clients: 5
+def make_service():
+    source = TokenSource(SECRET_NAME)
+    return lambda user: make_cache_client(source.get()).increment(CACHE_NAME, user)
+
+
+# %% ended with UNAVAILABLE
+def make_service():
+    clients = SharedClient(TokenSource(SECRET_NAME), make_cache_client)
+
+    def serve(user):
+        answer = clients.call(lambda client: client.increment(CACHE_NAME, user))
+        if getattr(answer, "error_code", None) is MomentoErrorCode.SERVER_UNAVAILABLE:
+            answer = clients.call(lambda client: client.increment(CACHE_NAME, user))
+        return answer
 
     return serve

@@ -1,4 +1,4 @@
-# %% still on the token that Momento refuses
+# %% still on the token that Momento denies
 roll_back = lambda: sm.get_secret_value(SecretId=SECRET_NAME, VersionStage="AWSPREVIOUS")
 
 # %% from which it goes
