@@ -33,10 +33,10 @@ def new_identity(name: str, policy: str = "") -> boto3.Session:
     return boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], botocore_session=session)
 
 
-def attempt(identity: boto3.Session, secret: str) -> str:
+def attempt(identity: boto3.Session, secret: str, region: str | None = None) -> str:
     """Read the secret as this identity, and return "allowed" or the code of AWS's error."""
     try:
-        identity.client("secretsmanager").get_secret_value(SecretId=secret)
+        identity.client("secretsmanager", region_name=region).get_secret_value(SecretId=secret)
         return "allowed"
     except ClientError as error:
         return error.response["Error"]["Code"]

@@ -13,8 +13,8 @@ from .go_live import check_find_ours
 from .guess import reveal
 from .learner_record import raise_hand
 from .let_only_the_right_identity_read_it import check_policy
-from .other_ways_to_deliver_a_token import check_choices
 from .other_regions_and_accounts import check_two_readers
+from .other_ways_to_deliver_a_token import check_choices
 from .put_it_in_a_service import check_workers
 from .retrieve_it_naively import check_reads_per_request
 from .reuse_your_clients import check_announce

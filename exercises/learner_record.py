@@ -21,8 +21,8 @@ EXERCISES = {
     "policy": ("06 Let only the right identity read it", "one character"),
     "revoked": ("07 Rotate without downtime", "who still serves the revoked token?"),
     "roll-back": ("07 Rotate without downtime", "take it back"),
-    "bounded-wait": ("08 Survive failures", "bound the wait"),
     "denial": ("08 Survive failures", "may it go on?"),
+    "bounded-wait": ("08 Survive failures", "bound the wait"),
     "stale-workers": ("09 Put it in a service", "three of four workers"),
     "which-way": ("09 Put it in a service", "choose for three platforms"),
     "ours": ("10 Go live", "find what is ours"),
@@ -31,6 +31,7 @@ EXERCISES = {
     "which-row": ("Deeper: The contest of all ways", "which row is it?"),
     "topics": ("Deeper: Topics in depth", "150 topics, all day"),
     "leaks": ("Deeper: Where tokens leak", "leak nowhere"),
+    "two-readers": ("Deeper: Other regions and accounts", "two readers"),
 }
 
 

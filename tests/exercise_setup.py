@@ -35,6 +35,13 @@ listening = TopicConfigurations.Default.v1().with_client_timeout(timedelta(hours
 secret_arn = sm.describe_secret(SecretId=SECRET_NAME)["ARN"]  # 06
 without_suffix = secret_arn[:-6]
 fleet = pricing.Fleet(600, processes=300, lifetime=DAY, way=pricing.FIXED_TTL)  # 05
+if cloud._engine == "ministack":  # deeper, other regions and accounts
+    from drills.who_may_read import new_identity
+
+    allow = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": secret_arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    service, rotation = new_identity("service", policy), new_identity("rotation", policy)
+    service_arn, rotation_arn = (f"arn:aws:iam::000000000000:user/{name}" for name in ("service", "rotation"))
 log = logging.getLogger("reader")  # where tokens leak
 
 results = [  # deeper, the contest: of a contest, what the exercise looks at

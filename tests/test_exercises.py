@@ -39,7 +39,7 @@ BOOKS = {label(path): path for path in ALL}
 CELLS = {name: one for path in ALL for name, one in exercises_of(path).items()}
 SETUP = (Path(__file__).parent / "exercise_setup.py").read_text()
 OTHERS = {*IN_A_KERNEL, "service"}
-WITH_IAM = ["policy"]
+WITH_IAM = ["policy", "two-readers"]
 CORE = [name for name, (notebook, _) in EXERCISES.items() if notebook < "06"]
 PRODUCTION = [name for name in EXERCISES if name not in {*CORE, *WITH_IAM, *OTHERS}]
 
