@@ -24,7 +24,7 @@ WRONG_ANSWERS = Path(__file__).parent / "wrong_answers"
 RIGHT_ANSWERS = Path(__file__).parent / "right_answers"
 SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
 # All of their answers are given there, as they need what their notebook's cells have run, or their own source.
-IN_A_KERNEL = {"stale-workers", "which-way"}
+IN_A_KERNEL = {"stale-workers"}
 # After a second's rest the kernel's own processor time has hardly moved: no loop was left spinning.
 AT_REST = "import time; before = time.process_time(); time.sleep(1); print(time.process_time() - before < 0.3)"
 

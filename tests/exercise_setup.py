@@ -17,6 +17,7 @@ from momento.errors import MomentoErrorCode
 from answers import NOTEBOOKS
 
 from drills.contest import Result
+from drills.other_ways import NEVER, Outcome
 from helpers import pricing
 from momento_token import SharedClient, Token, TokenError, TokenSource, check
 
@@ -54,6 +55,13 @@ results = [  # deeper, the contest: of a contest, what the exercise looks at
         ("dogpile", 1, 1, 0, False),
         ("functools", 1, 30, None, False),
     ]
+]
+outcomes = [  # deeper, other ways to deliver a token: of the drill, what the exercise looks at
+    Outcome("environment variable", [NEVER]),
+    Outcome("mounted file", [3_600.0]),
+    Outcome("extension or agent", [300.0], 300),
+    Outcome("AWS's library", [3_180.0]),
+    Outcome("the pattern", [0.0], 300),
 ]
 
 
