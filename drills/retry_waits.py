@@ -2,7 +2,7 @@
 
 `Config` bounds the attempts and the pauses between them, and no more. It doesn't bound looking up the endpoint's name
 (DNS), each further address of that name (the connect timeout is for one), a response that trickles (the read timeout is
-for one silence), and renewing AWS credentials.
+for one silence), a longer pause that a response requests (`x-amz-retry-after`), and renewing AWS credentials.
 """
 
 from __future__ import annotations
@@ -25,21 +25,16 @@ class Waits(NamedTuple):
     seconds: float  # each attempt uses up both timeouts; infinite if a timeout is None
 
 
-def longest_waits(client: Any, *, throttled: bool = False) -> Waits:
-    """Return the longest waits of this boto3 client, if AWS doesn't respond, or if it throttles each attempt.
-
-    botocore draws each pause at random, up to these. Not counted: up to 5 s more for each pause if a response asks for
-    it, in its header `x-amz-retry-after`; and the time for which the mode "adaptive" slows down its own sending once it
-    was throttled, for which there is no limit: `seconds` is infinite then.
-    """
+def longest_waits(client: Any) -> Waits:
+    """Return the longest waits of this boto3 client if AWS doesn't respond. botocore chooses pauses up to these at random."""
     config = client.meta.config
     mode = config.retries["mode"]
     # What botocore's own file says of services that have no settings of their own, as Secrets Manager hasn't.
     legacy = get_session().get_component("data_loader").load_data("_retry")["retry"]["__default__"]
     default = legacy["max_attempts"] if mode == "legacy" else standard.DEFAULT_MAX_ATTEMPTS
     attempts = config.retries.get("total_max_attempts") or default
-    # "adaptive" makes the same pauses as "standard". The detector would look at a response.
-    detector = SimpleNamespace(is_throttling_error_from_context=lambda context: throttled)
+    # "adaptive" makes the same pauses as "standard". The detector would look at a response, and there is none.
+    detector = SimpleNamespace(is_throttling_error_from_context=lambda context: False)
     backoff = standard.ExponentialBackoff(
         random=lambda: 1.0, service_name="secrets-manager", throttling_detector=detector
     )
@@ -51,5 +46,4 @@ def longest_waits(client: Any, *, throttled: bool = False) -> Waits:
 
     pauses = tuple(pause(number) for number in range(1, attempts))
     timeouts = [config.connect_timeout, config.read_timeout]
-    endless = None in timeouts or (mode == "adaptive" and throttled)
-    return Waits(mode, attempts, pauses, math.inf if endless else attempts * sum(timeouts) + sum(pauses))
+    return Waits(mode, attempts, pauses, math.inf if None in timeouts else attempts * sum(timeouts) + sum(pauses))

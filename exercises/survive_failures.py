@@ -1,4 +1,4 @@
-"""Exercises of 08, survive failures: keep a deadline, and distinguish a denial from a transient error."""
+"""Exercises of 08, survive failures: distinguish a denial from a transient error, and keep a deadline."""
 
 from __future__ import annotations
 
@@ -52,26 +52,26 @@ def _read(secret_name: str, config: Config) -> object:
 
 
 # Two errors that the lab doesn't have: the code, what happened, whether the old copy may be served, and why.
-STOP = "An error that you don't know should stop you: name those that pass, and take every other for a denial."
+STOP = "An error that you don't know should stop you: name those that pass, and treat every other as a denial."
 MORE_ERRORS = [
-    ("TokenVaultSealedException", "a denial of a kind that you have not seen before", False, STOP),
+    ("TokenVaultSealedException", "an unknown denial", False, STOP),
     ("ServiceUnavailableException", "HTTP 503", True, "The service is away for a moment: any status from 500 up says so."),
 ]  # fmt: skip
 
 
 @exercise("denial")
 def check_stale_rule(cloud: Cloud, may_serve_old_copy: Callable[[Exception], object]) -> Check:
-    """Does `may_serve_old_copy(error)` tell transient errors from denials, for all that boto3 raises in the lab?"""
+    """Does `may_serve_old_copy(error)` distinguish transient errors from denials, for all that boto3 raises in the lab?"""
     raised: list[Any] = [(one.title, one.right == OLD_COPY, one.why, error) for one, error in errors_of_boto3(cloud)]
     for code, *told in MORE_ERRORS:
         with fault(cloud, error=code):
             raised.append((*told, run_learner(_read, "any name", Config(retries={"total_max_attempts": 1})).error))
     for title, right, why, error in raised:
-        seen = f"{title[0].upper()}{title[1:]}, a {type(error).__name__}:"
+        seen = f"{title[0].upper()}{title[1:]} ({type(error).__name__}):"
         run = run_learner(may_serve_old_copy, error)
         hint = "Not every error is a response from AWS: a timeout has no response and no code."
         yield from misbehaved(run, f"{seen} your function", hint)
         said = run.returned
         yield not isinstance(said, bool), f"{seen} your function returned no bool.", "Let it return True or False."
         yield said != right, f"{seen} you would {'serve the old copy' if said else 'stop'}.", why
-    return f"Right for all {len(raised)} errors that boto3 really raised."
+    return f"Right for all {len(raised)} errors that boto3 raised."

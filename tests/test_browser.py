@@ -27,10 +27,10 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PANELS = [
     """from helpers.widgets import cost_panel
 cost_panel()""",
-    """from drills.fault_lab import TROUBLES, Outcome
+    """from drills.fault_lab import FAILURES, Outcome
 from helpers.widgets import lab_panel
-outcomes = {trouble.title: {"a way": Outcome("works", "works")} for trouble in TROUBLES}
-lab_panel(TROUBLES, outcomes)""",
+outcomes = {failure.title: {"a way": Outcome("error", "error")} for failure in FAILURES}
+lab_panel(FAILURES, outcomes)""",
 ]
 TABS = ".lm-DockPanel .lm-TabBar-tabLabel"
 # What is open, which is in front, and how their kernels are.
@@ -297,8 +297,8 @@ def cost_panel_by_keyboard(page: Page) -> None:
 
 
 def lab_panel_by_keyboard(page: Page) -> None:
-    """Move on to the second trouble: the table follows."""
-    page.go_to_cell_with("lab_panel(TROUBLES, outcomes)")
+    """Move on to the second failure: the table follows."""
+    page.go_to_cell_with("lab_panel(FAILURES, outcomes)")
     panel = page.tab.locator(".live-panel[data-panel=lab]")
     panel.locator("input").focus()
     page.tab.keyboard.press("ArrowRight")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import random
 from types import SimpleNamespace
 
 import boto3
 import botocore.endpoint
 import pytest
-from botocore.awsrequest import AWSResponse
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+from botocore.exceptions import ReadTimeoutError
 from botocore.retries.standard import ExponentialBackoff
 
 from drills.retry_waits import longest_waits
@@ -58,49 +56,32 @@ def client_of(retries: dict | None):
     return boto3.Session().client("secretsmanager", "us-west-2", config=config, **keys)
 
 
-class Raw:
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def stream(self):
-        yield self._body
-
-
-def measured(client, clock: Clock, throttled: bool) -> tuple[int, float]:
-    """Attempts and seconds of one call that nobody answers, or that is throttled after as long as that takes."""
+def measured(client, clock: Clock) -> tuple[int, float]:
+    """Attempts and seconds of one call that gets no response."""
     attempts = 0
 
     def send(request, **_):
         nonlocal attempts
         attempts += 1
         clock.now += CONNECT + READ
-        if not throttled:
-            raise ReadTimeoutError(endpoint_url=request.url)
-        body = json.dumps({"__type": "ThrottlingException", "message": "Rate exceeded"}).encode()
-        return AWSResponse(request.url, 400, {"content-length": str(len(body))}, Raw(body))
+        raise ReadTimeoutError(endpoint_url=request.url)
 
     client.meta.events.register_first("before-send.secrets-manager", send)
-    with pytest.raises((BotoCoreError, ClientError)):
+    with pytest.raises(ReadTimeoutError):
         client.get_secret_value(SecretId="s")
     return attempts, clock.now
 
 
-@pytest.mark.parametrize(
-    ("retries", "throttled"),
-    # throttled, "adaptive" waits on a clock of its own: see the next test
-    [(r, t) for r in RETRIES for t in (False, True) if not (t and r == {"mode": "adaptive"})],
-    ids=str,
-)
-def test_the_longest_wait_is_what_botocore_makes_of_its_longest_pauses(retries, throttled, clock, monkeypatch):
+@pytest.mark.parametrize("retries", RETRIES, ids=str)
+def test_the_longest_wait_is_what_botocore_makes_of_its_longest_pauses(retries, clock, monkeypatch):
     draw(monkeypatch, 1.0)
     client = client_of(retries)
-    waits = longest_waits(client, throttled=throttled)
-    assert measured(client, clock, throttled) == (waits.attempts, pytest.approx(waits.seconds))
+    waits = longest_waits(client)
+    assert measured(client, clock) == (waits.attempts, pytest.approx(waits.seconds))
     assert len(waits.pauses) == waits.attempts - 1
 
 
-def test_there_is_no_longest_wait_where_there_is_none():
-    assert longest_waits(client_of({"mode": "adaptive"}), throttled=True).seconds == float("inf")
+def test_without_a_timeout_there_is_no_longest_wait():
     for timeouts in ({"read_timeout": None}, {"connect_timeout": None}):
         client = boto3.client("secretsmanager", "us-west-2", config=Config(**timeouts))
         assert longest_waits(client).seconds == float("inf")
@@ -110,8 +91,8 @@ def test_there_is_no_longest_wait_where_there_is_none():
 def test_a_shorter_draw_never_makes_it_longer(drawn, clock, monkeypatch):
     draw(monkeypatch, drawn)
     client = client_of({"mode": "standard"})
-    _, seconds = measured(client, clock, throttled=True)
-    assert seconds < longest_waits(client, throttled=True).seconds
+    _, seconds = measured(client, clock)
+    assert seconds < longest_waits(client).seconds
 
 
 def test_the_environment_is_heard(clock, monkeypatch):
@@ -121,4 +102,4 @@ def test_the_environment_is_heard(clock, monkeypatch):
     client = client_of(None)
     waits = longest_waits(client)
     assert (waits.mode, waits.attempts) == ("legacy", 4)
-    assert measured(client, clock, throttled=False) == (4, pytest.approx(waits.seconds))
+    assert measured(client, clock) == (4, pytest.approx(waits.seconds))

@@ -1,4 +1,4 @@
-# %% as the pattern does
+# %% as the package does
 from momento_token.secrets_manager import unavailable
 
 
@@ -13,3 +13,18 @@ def may_serve_old_copy(error):
         return True
     code = response["Error"]["Code"]
     return any(part in code for part in ("Throttling", "Internal", "Unavailable", "ExpiredToken"))
+
+
+# %% by botocore's own classes
+from botocore.exceptions import BotoCoreError
+
+PASS = TRANSIENT | EXPIRED | {"InternalServiceError", "ServiceUnavailableException"}
+
+
+def may_serve_old_copy(error):
+    match error:
+        case BotoCoreError():
+            return True
+        case ClientError(response={"Error": {"Code": code}}):
+            return code in PASS
+    return False
