@@ -1,8 +1,9 @@
 """An AWS Lambda function that rotates a Momento API key. Secrets Manager calls it four times for each rotation.
 
-Environment: MOMENTO_ENDPOINT and CACHE_NAME, to try the next key with a read; NEXT_KEY_SECRET, the secret that holds it.
+Environment: NEXT_KEY_SECRET, the secret that holds the next key; MOMENTO_ENDPOINT and CACHE_NAME, to try that key with a
+write and a read; READ_ONLY=yes, if your services only read, to leave out the write.
 Permissions: DescribeSecret, GetSecretValue, PutSecretValue and UpdateSecretVersionStage on the secret that is rotated,
-GetSecretValue on the other. Packages: momento, and the folder `momento_token`; `make lambda` puts all into a zip.
+GetSecretValue on the other. Packages: boto3, momento, and the folder `momento_token`; `make lambda` puts all into a zip.
 
 The contract: https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
 """
@@ -11,12 +12,17 @@ import os
 from datetime import timedelta
 
 import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 from momento import CacheClient, Configurations, CredentialProvider
-from momento.responses import CacheGet
 
 from momento_token import PlainError, check
 
-sm = boto3.client("secretsmanager")
+# A call takes 6 s at most, and no step makes more than six: each ends within the 60 s that Lambda gives it.
+PATIENCE = Config(
+    connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2}
+)
+sm = boto3.client("secretsmanager", config=PATIENCE)
 
 
 class RotationError(PlainError):
@@ -24,6 +30,23 @@ class RotationError(PlainError):
 
 
 def handler(event, context):
+    try:
+        return run_step(event)
+    except (ConnectionError, HTTPClientError) as error:
+        raise RotationError(
+            f"Secrets Manager can't be reached ({type(error).__name__}): a function in a VPC needs "
+            "an interface endpoint for secretsmanager there, or a NAT gateway."
+        ) from None
+    except ClientError as error:
+        if "KMS" not in str(error):
+            raise
+        raise RotationError(
+            f"{error.operation_name} was refused because of the secret's KMS key: "
+            "allow this function's role kms:Decrypt and kms:GenerateDataKey on it, and check that it is enabled."
+        ) from None
+
+
+def run_step(event):
     secret, version, step = (event.get(it) for it in ("SecretId", "ClientRequestToken", "Step"))
     if not (secret and version and step in STEPS):
         raise RotationError(
@@ -121,10 +144,10 @@ STEPS = {
 def read(secret, **which):
     """The value of a version of this secret, without white space around it; None if there is none. Bytes are no key."""
     try:
-        answer = sm.get_secret_value(SecretId=secret, **which)
+        response = sm.get_secret_value(SecretId=secret, **which)
     except sm.exceptions.ResourceNotFoundException:
         return None
-    return answer.get("SecretString", answer.get("SecretBinary", "")).strip()
+    return response.get("SecretString", response.get("SecretBinary", "")).strip()
 
 
 def labels(secret):
@@ -147,21 +170,27 @@ def check_kind(key):
 
 
 def try_it(key):
-    """One read of the cache with this key. Raises a `PlainError`, which says why, if it can't serve."""
+    """Write and read an item of the cache with this key. Raises a `PlainError`, which says why, if it can't serve."""
     check_kind(key)
     provider = CredentialProvider.from_api_key_v2(key, os.environ["MOMENTO_ENDPOINT"])
+    cache, item = os.environ["CACHE_NAME"], "tried-by-the-rotation"
     with CacheClient(Configurations.Lambda.latest(), provider, timedelta(minutes=1)) as momento:
-        answer = momento.get(os.environ["CACHE_NAME"], "rotation")
-    if isinstance(answer, CacheGet.Error):
-        code = answer.error_code.name
-        meaning = MEANINGS.get(code, "it can't be asked now, so Secrets Manager tries again")
-        raise RotationError(f"Momento answers {code} to a read with the key: {meaning}.")
+        if os.environ.get("READ_ONLY") != "yes":
+            raise_if_failed("write", momento.set(cache, item, "a value"))
+        raise_if_failed("read", momento.get(cache, item))
+
+
+def raise_if_failed(what, response):
+    if code := getattr(response, "error_code", None):
+        meaning = MEANINGS.get(code.name, "this may pass, and Secrets Manager tries again")
+        raise RotationError(f"Momento responds {code.name} to a {what} with the key: {meaning}.")
 
 
 MEANINGS = {
     "AUTHENTICATION_ERROR": "the key was revoked, has expired, or was not copied whole",
-    "PERMISSION_ERROR": "the role of the key does not allow to read the cache in CACHE_NAME",
+    "PERMISSION_ERROR": "the role of the key does not allow it for the cache in CACHE_NAME",
     "NOT_FOUND_ERROR": "there is no cache of the name in CACHE_NAME",
+    "TIMEOUT_ERROR": "this may pass, but a function in a VPC needs a NAT gateway to reach Momento",
 }
 
 

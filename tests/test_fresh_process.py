@@ -48,7 +48,7 @@ def test_a_file_that_fails_is_named_with_its_last_words(cloud, tmp_path, monkeyp
 
 def test_a_token_that_is_refused_fails_without_being_shown(cloud):
     cloud.revoke_api_key(cloud.api_key)
-    with pytest.raises(SandboxError, match="Momento answered AUTHENTICATION_ERROR") as caught:
+    with pytest.raises(SandboxError, match="Momento responded AUTHENTICATION_ERROR") as caught:
         invoke_lambda(cloud, str(NOTEBOOKS / "lambda_handler.py"), [{"user": "user-1"}], **ENVIRONMENT)
     assert cloud.api_key[:12] not in str(caught.value)
 
