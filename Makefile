@@ -77,6 +77,7 @@ lock: .venv/lab  ## pin the newest versions that pyproject.toml allows
 	$(LOCK) pyproject.toml --group services -o requirements.txt
 	$(LOCK) $(foreach one,botocore jmespath python-dateutil six urllib3,--no-emit-package $(one)) --group ministack -o sandbox/requirements.txt
 	$(LOCK) --group test -c requirements.txt -o tests/requirements.txt
+	$(LOCK) $(foreach one,botocore jmespath python-dateutil pyyaml s3transfer six urllib3,--no-emit-package $(one)) --group aws-cli -c requirements.txt -o tests/aws_cli/requirements.txt
 	$(LOCK) --group hub -c requirements.txt -o workshop/hub/requirements.txt
 	$(LOCK) --group book -c requirements.txt -c tests/requirements.txt -o docs/requirements.txt
 	$(BIN)/python tools/environment_file.py
@@ -106,8 +107,9 @@ clean:  ## remove what was made, the environment included; work/ and a class's b
 .venv/workspaces: .venv/lab binder/workspace.json
 	@$(BIN)/python tools/lab.py --arrange
 
-.venv/test: .venv/lab tests/requirements.txt workshop/hub/requirements.txt docs/requirements.txt
+.venv/test: .venv/lab tests/requirements.txt tests/aws_cli/requirements.txt workshop/hub/requirements.txt docs/requirements.txt
 	@$(SET_UP) tests workshop/hub docs
+	@$(SET_UP) uv pip install -q --no-deps --require-hashes --python .venv --target .venv/aws_cli -r tests/aws_cli/requirements.txt
 	@{ command -v npm && $(NPM) .venv/proxy $(PROXY) && $(NPM) .venv/reveal $(REVEAL) && $(NPM) .venv/pyright $(PYRIGHT); } >/dev/null || \
 		echo "npm could not install the hub's proxy, reveal.js and pyright: tests of hub, slides and types will skip"
 	@touch $@
