@@ -28,10 +28,10 @@ EXERCISES = {
     "service": ("11 Fix a service", "five faults"),
     "one-call": ("Deeper: The contest of all ways", "one call for 32 threads"),
     "which-row": ("Deeper: The contest of all ways", "which row is it?"),
+    "two-readers": ("Deeper: Other regions and accounts", "two readers"),
     "which-way": ("Deeper: Other ways to deliver a token", "choose for three platforms"),
     "topics": ("Deeper: Topics in depth", "150 topics, all day"),
     "leaks": ("Deeper: Where tokens leak", "leak nowhere"),
-    "two-readers": ("Deeper: Other regions and accounts", "two readers"),
 }
 
 
