@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import StringIO
 from secrets import token_hex
 from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
 
 from drills.learner_code import Run
-from drills.service_review import captured_output
 from helpers.cloud import Cloud
 
 from .common import Check, current_token, exercise, misbehaved, run_learner, secrets
@@ -45,12 +47,27 @@ def _use(reader: Callable[[str], Any], secret_name: str) -> tuple[object, str]:
     return made.token, repr(made)
 
 
+@contextmanager
+def _logged() -> Iterator[StringIO]:
+    """Capture what is logged at any level, except by the AWS libraries."""
+    logged, root = StringIO(), logging.getLogger()
+    handler, level = logging.StreamHandler(logged), root.level
+    handler.addFilter(lambda record: not record.name.startswith(("botocore", "boto3", "urllib3")))
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield logged
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
+
+
 def _try_out(reader: Callable[[str], Any], secret_name: str, text: str) -> tuple[Run, list[str]]:
     """Call the reader on a secret that holds this text; also return where the text shows."""
     with patch.dict(os.environ):
         for name in [name for name, value in os.environ.items() if text in value]:
             del os.environ[name]  # from an attempt before
-        with captured_output() as (_, logged):
+        with _logged() as logged:
             run = run_learner(_use, reader, secret_name)
         environment = str(dict(os.environ))
     shown = {"its log": logged.getvalue(), "what is printed": run.printed, "the environment": environment}
