@@ -92,13 +92,14 @@ class Cloud:
         client = boto3.client("secretsmanager")
         try:
             client.create_secret(Name=name, SecretString=self.api_key, Tags=TAGS)
-        except client.exceptions.ResourceExistsException:
-            pass
-        except client.exceptions.InvalidRequestException as error:
-            raise CloudError(
-                f"The secret {name} can't be created ({error.response['Error']['Message']}): if it waits for its "
-                f"deletion, run `aws secretsmanager restore-secret --secret-id {name}`."
-            ) from None
+        except (client.exceptions.ResourceExistsException, client.exceptions.InvalidRequestException) as error:
+            if "DeletedDate" in client.describe_secret(SecretId=name):  # AWS sends the second, moto the first
+                raise CloudError(
+                    f"The secret {name} waits for its deletion: "
+                    f'run `boto3.client("secretsmanager").restore_secret(SecretId="{name}")` to have it back.'
+                ) from None
+            if isinstance(error, client.exceptions.InvalidRequestException):
+                raise
 
     def issue_api_key(self, kind: str = "v2") -> Token:
         """Return one more accepted key, `kind` "v2" or "v1". Sandbox only: live, this is a click in Momento's console."""
@@ -287,8 +288,7 @@ def _connect_sandbox(engine: str) -> Cloud:
 
 def _connect_live() -> Cloud:
     ledger = _new_ledger()
-    import boto3
-    from botocore.exceptions import BotoCoreError
+    from .live import reach_aws  # it imports this module
 
     momento_endpoint = os.environ.get("MOMENTO_ENDPOINT", "")
     if not _HOST_NAME.fullmatch(momento_endpoint):
@@ -296,21 +296,13 @@ def _connect_live() -> Cloud:
             "MOMENTO_ENDPOINT is not set to a host name: "
             "copy it from Momento's console, without https:// and without spaces."
         )
-    try:
-        session = boto3.Session()
-        if not session.region_name:
-            raise CloudError("There is no AWS region: set AWS_DEFAULT_REGION to the region that holds your secrets.")
-        endpoint = session.client("secretsmanager").meta.endpoint_url
-    except (BotoCoreError, ValueError) as error:
-        raise CloudError(
-            f"boto3 can't use your AWS configuration ({str(error).rstrip('.')}): correct it, and restart the kernel."
-        ) from None
+    endpoint, region = reach_aws()
     _forget_default_session()
     ledger.watch_aws()
     banner = Note(
         "Live. This uses your AWS account and your Momento account, and costs money.",
-        f"AWS Secrets Manager: {endpoint}, region {session.region_name}",  # what boto3 will really call
-        f"Momento: {momento_endpoint}",
+        f"AWS Secrets Manager: {endpoint}, region {region}",
+        f"Momento: {os.environ.get(MOMENTO_ADDRESS, momento_endpoint)}",
         mood="bad",
     )
     return Cloud("live", momento_endpoint, ledger, None, banner)

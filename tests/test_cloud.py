@@ -142,39 +142,68 @@ def test_live_wants_a_host_name_for_momento(live, monkeypatch, endpoint):
 
 
 NO_SOURCE = "[default]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = gone\n"
-NO_SSO = "[default]\nsso_session = gone\nsso_account_id = 123456789012\nsso_role_name = r\n"
+SSO = "[default]\nsso_session = {}\nsso_account_id = 123456789012\nsso_role_name = r\n"
+SESSION = "[sso-session mine]\nsso_region = us-west-2\nsso_start_url = https://mine.awsapps.com/start\n"
+PROCESS = "[default]\ncredential_process = {}\n"
+# Taken out of the environment:
+KEYS, PROXY = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, {"NO_PROXY": "", "no_proxy": ""}
 
 
 @pytest.mark.parametrize(
     ("settings", "file", "said"),
     [
-        ({"AWS_PROFILE": "none"}, "", "profile .none. could not be found"),
+        ({"AWS_PROFILE": "none"}, "", "profile .none. could not be found.*list-profiles"),
+        ({}, "not an ini file", "Unable to parse config file"),
+        (KEYS, "", "no AWS credentials"),
+        ({"AWS_SECRET_ACCESS_KEY": ""}, "", "missing: AWS_SECRET_ACCESS_KEY"),
+        (KEYS, SSO.format("gone"), "gone"),
+        (KEYS, SSO.format("mine") + SESSION, "run `aws sso login`"),
+        (KEYS, NO_SOURCE, "gone"),
+        (KEYS, PROCESS.format("false"), "custom-process: complete or correct"),
+        (KEYS, PROCESS.format("/no/such/program"), "/no/such/program"),
+        (KEYS, PROCESS.format("echo hello"), "until `aws sts get-caller-identity` works"),
+        (KEYS | {"AWS_WEB_IDENTITY_TOKEN_FILE": "/no/such", "AWS_ROLE_ARN": "arn:aws:iam::1:role/r"}, "", "/no/such"),
+        (KEYS | {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9"}, "", "container metadata"),
         ({"AWS_DEFAULT_REGION": ""}, "", "no AWS region: set AWS_DEFAULT_REGION"),
         ({"AWS_DEFAULT_REGION": "us west 2"}, "", "us west 2"),
         ({"AWS_ENDPOINT_URL": "127.0.0.1:4566"}, "", "127.0.0.1:4566"),
-        ({"AWS_SECRET_ACCESS_KEY": ""}, "", "Partial credentials"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "", "127.0.0.1:9.*whether this machine is online"),
+        ({"AWS_ENDPOINT_URL": ""}, "[default]\nservices = gone\n", "gone"),
+        (PROXY | {"HTTP_PROXY": "http://me:hidden@127.0.0.1:9"}, "", "//127.0.0.1:9.*correct HTTPS_PROXY"),
+        (PROXY | {"HTTP_PROXY": "http://me:hidden@127.0.0.1:x"}, "", "127.0.0.1:x.*correct HTTPS_PROXY"),
+        ({"AWS_SESSION_TOKEN": "hidden\nhidden"}, "", "a line break"),
         ({"AWS_RETRY_MODE": "often"}, "", "often"),
         ({"AWS_MAX_ATTEMPTS": "three"}, "", "three"),
-        ({}, "not an ini file", "Unable to parse config file"),
-        ({"AWS_ENDPOINT_URL": ""}, "[default]\nservices = gone\n", "gone"),
-        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, NO_SOURCE, "gone"),
-        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, NO_SSO, "gone"),
     ],
 )
 def test_live_any_broken_configuration_of_aws_is_one_sentence(live, monkeypatch, tmp_path, settings, file, said):
-    """The profile that isn't there is jorgebastida/awslogs#352."""
+    """The profile that isn't there is jorgebastida/awslogs#352, the login that is over #402."""
     path = tmp_path / "config"
     path.write_text(file)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(path))
     for name, value in settings.items():
-        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
+        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name, raising=False)
     with pytest.raises(CloudError, match=said) as caught:
         connect()
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and "hidden" not in str(caught.value)
 
 
-def test_live_a_secret_that_waits_for_its_deletion_is_named_with_the_way_out(live, between):
-    """moto says that it exists: see docs/stand-ins.md."""
+def test_live_an_identity_without_permission_has_reached_aws(live):
+    live.ask("add_fault", service="aws", operation="DescribeSecret", error="AccessDeniedException")
+    assert "costs money" in repr(connect())
+
+
+def test_a_secret_that_waits_for_its_deletion_is_named_with_the_way_out(cloud):
+    """Moto says that it exists, AWS another error: hashicorp/terraform-provider-aws#23998."""
+    boto3.client("secretsmanager").delete_secret(SecretId=SECRET_NAME)
+    with pytest.raises(CloudError, match=f"{SECRET_NAME} waits for its deletion: .*restore_secret"):
+        cloud.ensure_secret(SECRET_NAME)
+
+
+def test_live_a_secret_that_waits_for_its_deletion_is_named_too(live, between):
+    cloud = connect()
+    cloud.ensure_secret("s")
+    boto3.client("secretsmanager").delete_secret(SecretId="s")
     between.rules["CreateSecret"] = lambda _: ("InvalidRequestException", 400)
-    with pytest.raises(CloudError, match="s can't be created .*restore-secret --secret-id s"):
-        connect().ensure_secret("s")
+    with pytest.raises(CloudError, match="s waits for its deletion"):
+        cloud.ensure_secret("s")
