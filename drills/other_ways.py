@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
@@ -45,6 +46,9 @@ INTERVAL, KUBELET = 3_600, 70
 EXTENSION_TTL = 300  # seconds; it is the default of the extension and of the agent
 
 Call = Callable[[Callable[[CacheClient], Any]], Any]  # takes an operation on a client, and returns Momento's response
+Ways = Mapping[
+    str, Callable[[], Callable[[], str]]
+]  # by name, what makes a reader of the token, as a process that starts
 
 
 @dataclass
@@ -110,17 +114,17 @@ def extension(now: Callable[[], float]) -> Iterator[dict[str, str]]:
     with Extension("a-session", now) as server:
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         port = str(server.server_port)
-        yield {"PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": port, "AWS_SESSION_TOKEN": server.session_token}
-        server.shutdown()
+        try:
+            yield {"PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": port, "AWS_SESSION_TOKEN": server.session_token}
+        finally:
+            server.shutdown()
 
 
 class Hours:
     """Run each way through the hours of the moved clock."""
 
-    def __init__(
-        self, cloud: Cloud, secret_name: str, ways: Mapping[str, Callable[[], Callable[[], str]]], stack: ExitStack
-    ) -> None:
-        self._cloud, self._secret_name, self._ways, self._stack = cloud, secret_name, ways, stack
+    def __init__(self, cloud: Cloud, secret_name: str, ways: Ways, stack: ExitStack) -> None:
+        self._cloud, self._secret_name, self._ways = cloud, secret_name, ways
         self._clock = stack.enter_context(library_clock())
         # So that AWS's library chooses the same lifetimes in every run.
         stack.enter_context(patch.object(items, "randint", Random(1).randint))
@@ -128,7 +132,8 @@ class Hours:
         self._written_at = -NEVER
         self._tick(0)
         self._variables = stack.enter_context(extension(self._now)) | {"TOKEN_FILE": str(self._file)}
-        self._clients: dict[str, CacheClient] = {}
+        # The ways that are given a token share a client for each; the pattern makes and closes its own.
+        self._client_of = cache(lambda token: stack.enter_context(self._new_client(token)))
         source = TokenSource(secret_name, clock=self._now)
         pattern = stack.enter_context(SharedClient(source, self._new_client))
         self._calls: dict[str, Call] = {way: self._start(way) for way in ways} | {PATTERN: pattern.call}
@@ -177,11 +182,6 @@ class Hours:
             read = self._ways[way]()
         return lambda operation: operation(self._client_of(read()))
 
-    def _client_of(self, token: str) -> CacheClient:
-        if token not in self._clients:
-            self._clients[token] = self._stack.enter_context(self._new_client(token))
-        return self._clients[token]
-
     def _new_client(self, token: str) -> CacheClient:
         credentials = self._cloud.credentials_from(token)
         return CacheClient(Configurations.Laptop.latest(), credentials, timedelta(minutes=10))
@@ -193,13 +193,8 @@ class Hours:
             return False
 
 
-def run_other_ways(
-    cloud: Cloud, secret_name: str, ways: Mapping[str, Callable[[], Callable[[], str]]]
-) -> list[Outcome]:
-    """Run ten rotations, 66 minutes apart, and two hours without permission to read the secret.
-
-    A way is a function that makes what reads the token, as a process does when it starts. The pattern is added.
-    """
+def run_other_ways(cloud: Cloud, secret_name: str, ways: Ways) -> list[Outcome]:
+    """Run these ways and the pattern through ten rotations, 66 minutes apart, and two hours without permission."""
     with ExitStack() as stack:
         hours = Hours(cloud, secret_name, ways, stack)
         for _ in range(ROTATIONS):
@@ -212,7 +207,7 @@ def ways_table(outcomes: list[Outcome]) -> Table:
     columns = (
         "The token comes from",
         "Rotations that hurt",
-        "Revoked token used for at most",
+        "Longest use of a revoked token",
         "When denied the secret",
     )
     rows = []
