@@ -24,8 +24,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from momento import CredentialProvider
 
-MOVED_CLOCK = "TUTORIAL_CLOCK"  # a file: by so many seconds time is ahead of the real one
-MOVED_LIBRARY = "TUTORIAL_CLOCK_OF_LIBRARY"  # if set, time is so for AWS's caching library, too
 INITIALIZATION = "AWS_LAMBDA_INITIALIZATION_TYPE"
 PAUSE = 0.05  # seconds between two invocations
 CLOSING_SECONDS = 2  # gRPC closes a connection a moment after its client is closed, and later on a busy machine
@@ -109,24 +107,6 @@ def _serve(file: str) -> None:
         print(answer, file=answers, flush=True)
 
 
-def _move_the_clock(file: str) -> None:
-    """Let the wall clock of this process be what the file says, so that hours pass in seconds."""
-    from datetime import UTC, datetime, tzinfo
-
-    started = time.time()
-    time.time = lambda: started + float(Path(file).read_text())
-    if MOVED_LIBRARY not in os.environ:
-        return  # it takes half a second to import
-    from aws_secretsmanager_caching.cache import items
-
-    class Moved(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-            return datetime.fromtimestamp(time.time(), tz or UTC)
-
-    items.datetime = Moved  # AWS's caching library has no argument for a clock
-
-
 def _emulate_snapshots() -> list[Callable[[], object]]:
     """Stand in for Lambda's package `snapshot_restore_py`: the hooks that the file registers, in the order of their run.
 
@@ -169,8 +149,6 @@ def main() -> None:
         return _watch([file, *rest])
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     started = time.perf_counter()  # nothing is imported yet that a cold start has to import
-    if clock := os.environ.get(MOVED_CLOCK):
-        _move_the_clock(clock)
     if kind == "lambda":
         print(json.dumps(_invoke(file, json.loads(rest[0]), started)._asdict()))
     elif kind == "serve":
