@@ -232,8 +232,8 @@ def connect(aws_engine: str = "") -> Cloud:
 
     After it, `boto3.client("secretsmanager")` needs no arguments. A second call returns the same connection while it is
     alive. `aws_engine` answers for AWS in the sandbox: "moto", or "ministack", which decides by IAM policies; without it
-    the variable TUTORIAL_AWS_ENGINE decides. Raises `CloudError` or `sandbox.processes.SandboxError`, each with one
-    sentence that names cause and fix.
+    the variable TUTORIAL_AWS_ENGINE decides. A notebook that names one runs in the sandbox only. Raises `CloudError` or
+    `sandbox.processes.SandboxError`, each with one sentence that names cause and fix.
     """
     global _current
     mode, engine = chosen_mode(), aws_engine or os.environ.get(ENGINE) or "moto"
@@ -242,11 +242,10 @@ def connect(aws_engine: str = "") -> Cloud:
             f"There is no AWS engine {engine!r}, no program that answers for AWS: choose one of {', '.join(ENGINES)}. "
             "To go live, set TUTORIAL_CLOUD=live before you start JupyterLab."
         )
-    if mode == "live" and aws_engine == "ministack":
-        raise CloudError(
-            "This notebook creates and deletes IAM identities, so it runs in the sandbox only: "
-            "unset TUTORIAL_CLOUD and restart the kernel."
-        )
+    if mode == "live" and aws_engine:
+        os.environ["AWS_PROFILE"] = "this-notebook-runs-in-the-sandbox-only"  # nor do cells below reach an account
+        _forget_default_session()
+        raise CloudError("This notebook runs in the sandbox only: unset TUTORIAL_CLOUD and restart the kernel.")
     engine = engine if mode == "sandbox" else ""
     if _current and _current._serves(mode, engine):
         return _current

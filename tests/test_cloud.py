@@ -9,6 +9,7 @@ from datetime import timedelta
 import boto3
 import psutil
 import pytest
+from botocore.exceptions import ProfileNotFound
 from momento import CacheClient, Configurations
 from names import SECRET_NAME
 
@@ -191,6 +192,13 @@ def test_live_any_broken_configuration_of_aws_is_one_sentence(live, monkeypatch,
 def test_live_an_identity_without_permission_has_reached_aws(live):
     live.ask("add_fault", service="aws", operation="DescribeSecret", error="AccessDeniedException")
     assert "costs money" in repr(connect())
+
+
+def test_live_a_notebook_for_the_sandbox_reaches_no_account(live):
+    with pytest.raises(CloudError, match="This notebook runs in the sandbox only: unset TUTORIAL_CLOUD"):
+        connect("ministack")
+    with pytest.raises(ProfileNotFound, match="sandbox-only"):
+        boto3.client("secretsmanager")
 
 
 def test_a_secret_that_waits_for_its_deletion_is_named_with_the_way_out(cloud):

@@ -17,7 +17,6 @@ from botocore.exceptions import ClientError
 from names import SECRET_NAME
 
 from exercises import check_policy
-from helpers.cloud import CloudError, connect
 
 NO_RETRY = Config(retries={"total_max_attempts": 1})
 UNKNOWN, DENIED = "UnrecognizedClientException", "AccessDeniedException"
@@ -137,12 +136,6 @@ def test_the_exercise_leaves_nothing_behind(iam_cloud, iam):
     for answer in ("{}", json.dumps({"Version": "2012-10-17", "Statement": []}), "no JSON"):
         check_policy(iam_cloud, answer, SECRET_NAME)
     assert [iam.list_users()["Users"], [one["Name"] for one in sm.list_secrets()["SecretList"]]] == before
-
-
-def test_it_is_refused_live(monkeypatch):
-    monkeypatch.setenv("TUTORIAL_CLOUD", "live")
-    with pytest.raises(CloudError, match="runs in the sandbox only"):
-        connect(aws_engine="ministack")
 
 
 def test_without_it_a_sentence_says_what_to_install(tmp_path):
