@@ -7,10 +7,12 @@ the secret is the same in every run, however slow the machine is.
 from __future__ import annotations
 
 import json
+import shlex
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
@@ -39,11 +41,10 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True)
 class ServiceDrill:
-    """What happened to a service. `reads` are its reads of the secret, `metrics` the text of its page, if it has one."""
+    """What happened to a service; `reads` are its reads of the secret."""
 
     requests: list[Request]
     reads: int
-    metrics: str = ""
 
     @property
     def failed(self) -> int:
@@ -60,18 +61,16 @@ class Load:
 
     def __init__(self, send: Send, processes: int) -> None:
         self._send, self._processes, self._over = send, processes, threading.Event()
-        self.requests: list[Request] = []
-        self._threads = [threading.Thread(target=self._run, args=(one,), daemon=True) for one in range(CLIENTS)]
+        self._threads, self.requests = ThreadPoolExecutor(CLIENTS), list[Request]()
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
+        for client in range(CLIENTS):
+            self._threads.submit(self._run, client)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        for thread in self._threads:
-            thread.join(PATIENCE)
+        self._threads.shutdown()
 
     def wait_for_all(self) -> list[Request]:
         """Wait until enough requests that begin from now on have ended, and each process has responded. Return those.
@@ -99,14 +98,14 @@ class Load:
 
 
 @contextmanager
-def served(cloud: Cloud, command: str, folder: str = "services", **environment: str) -> Iterator[httpx.Client]:
-    """Start a server in this folder beside the notebook, and give an HTTP client for it while the block runs."""
-    where = plain(f"{folder}/visits_metrics.py").parent
+def served(cloud: Cloud, command: str, **environment: str) -> Iterator[httpx.Client]:
+    """Start a server in the notebook's folder `services`, and give an HTTP client for it while the block runs."""
+    folder = plain("services/visits_metrics.py").parent
     # No connection is kept, so that each request may meet another process, as behind a load balancer.
     alone = httpx.Limits(max_keepalive_connections=0)
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as counters,
-        Server(cloud, *command.split(), folder=where, PROMETHEUS_MULTIPROC_DIR=counters, **environment) as server,
+        Server(cloud, *shlex.split(command), folder=folder, PROMETHEUS_MULTIPROC_DIR=counters, **environment) as server,
         httpx.Client(base_url=server.address, limits=alone, timeout=20, trust_env=False) as http,
     ):
         yield http
@@ -130,7 +129,7 @@ def drill_server(cloud: Cloud, command: str, settings: dict[str, str], processes
     before = reads_seen(cloud)
     with served(cloud, command, **settings) as http:
         requests = _rotate_under_load(cloud, settings["SECRET_NAME"], visits(http), processes)
-        return ServiceDrill(requests, reads_seen(cloud) - before - ROTATIONS, http.get("/metrics").text)
+        return ServiceDrill(requests, reads_seen(cloud) - before - ROTATIONS)
 
 
 def drill_function(cloud: Cloud, file: str, settings: dict[str, str]) -> ServiceDrill:

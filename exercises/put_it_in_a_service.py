@@ -1,9 +1,9 @@
-"""Exercises of 09, put it in a service: workers that stay stale, and a way for each of three platforms."""
+"""The exercise of 09, put it in a service: workers that stay stale."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
 from tempfile import TemporaryDirectory
@@ -13,11 +13,10 @@ import httpx
 
 from drills import reads_seen
 from drills.learner_code import KEY
-from drills.other_ways import ENVIRONMENT, EXTENSION, Outcome
 from drills.rotation_drill import rotate
 from drills.service_drill import Load, served, visits
 from helpers.cloud import Cloud
-from sandbox.processes import SandboxError
+from helpers.display import PlainError
 
 from .common import Check, exercise
 
@@ -72,7 +71,7 @@ def check_workers(cloud: Cloud, settings: dict[str, str], service: Callable[...,
                     load.wait_for_all()
                     last = load.wait_for_all()  # each worker has met a request with the new token before
                 reads = reads_seen(cloud) - reads
-        except (SandboxError, httpx.HTTPError) as error:
+        except (PlainError, httpx.HTTPError) as error:
             yield True, f"The service does not respond: {error}.".replace("..", "."), ALONE
     stale = len({request.process for request in last if not request.succeeded})
     hint = "POST /rotated is one request, so one worker gets it. What tells each worker, without a message?"
@@ -82,26 +81,3 @@ def check_workers(cloud: Cloud, settings: dict[str, str], service: Callable[...,
     failed = not all(request.succeeded for request in load.requests)
     yield failed, f"{seen} But requests failed first.", "Repeat a denied request with the new token."
     return f"{seen} No request failed, and each worker found out by itself."
-
-
-# Whether a way is right for the platform, what is wrong if not, and the hint.
-PLATFORMS: list[tuple[str, Callable[[Outcome], bool], str, str]] = [
-    ("shop", lambda one: not one.hits, "requests fail after rotations",
-     "Look for a row after whose rotations none did."),
-    ("reports", lambda one: one.way == ENVIRONMENT, "the program would need code or a file, and it reads a variable",
-     "It starts each night: how old can its token be, and how long does the old one work?"),
-    ("thumbnails", lambda one: one.way == EXTENSION, "it is Python, or goes on when it is denied the secret",
-     "Look in the column of the denial, for a row that needs no more than an HTTP call."),
-]  # fmt: skip
-
-
-@exercise("which-way")
-def check_choices(outcomes: Sequence[Outcome], choices: Mapping[str, str]) -> Check:
-    """Check whether the way chosen for each platform does what it needs, by the drill's own numbers."""
-    measured = {outcome.way: outcome for outcome in outcomes}
-    for platform, is_right, seen, hint in PLATFORMS:
-        way = choices.get(platform, "")
-        wrong = f"{platform}: {way!r} is no row of the table." if way else f"{platform}: no answer yet."
-        yield way not in measured, wrong, f"The rows are: {', '.join(measured)}."
-        yield not is_right(measured[way]), f"{platform}: with {way} {seen}.", hint
-    return "No request fails. Each night begins with a new token. Minutes with an old one are shorter than its overlap."
