@@ -18,9 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from . import PlainError, run_plain_file
+from . import PlainError
 from .child_process import Child, Ended
-from .run_plain_file import NO_PROXY, PROXY, ROOTS, Invocations
+from .run_plain_file import NO_PROXY, PROXY, ROOTS, Invocations, command
 
 # A full classroom on one machine starts slowly; an idle machine needs about one second.
 START_SECONDS = 60
@@ -103,12 +103,14 @@ def invoke_lambda(cloud: Connected, file: str, events: list[dict], **environment
 
     The first invocation is a cold start, the others are warm. Raises `SandboxError` if the file or the handler fails.
     """
-    return Invocations(**json.loads(_run(cloud, ["lambda", str(plain(file)), json.dumps(events)], environment)))
+    path = plain(file)
+    return Invocations(**json.loads(_run(cloud, command("lambda", str(path), json.dumps(events)), path, environment)))
 
 
 def run_file(cloud: Connected, file: str, *arguments: str, **environment: str) -> str:
     """Run `file` in a fresh process and return what it printed. Raises `SandboxError` if it fails."""
-    return _run(cloud, ["file", str(plain(file)), *arguments], environment)
+    path = plain(file)
+    return _run(cloud, [sys.executable, str(path), *arguments], path, environment)
 
 
 class Server:
@@ -132,7 +134,7 @@ class Server:
         self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         begun = time.perf_counter()
         self._process = subprocess.Popen(
-            run_plain_file.command("watch", *self._command),
+            command("watch", *self._command),
             cwd=self._folder,
             env={**self._environment, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(self._folder)},
             stdin=subprocess.PIPE,
@@ -190,9 +192,9 @@ def plain(file: str) -> Path:
     return path
 
 
-def _run(cloud: Connected, arguments: list[str], environment: dict[str, str]) -> str:
+def _run(cloud: Connected, command: list[str], path: Path, environment: dict[str, str]) -> str:
     done = subprocess.run(
-        run_plain_file.command(*arguments),
+        command,
         env=_environment_of(cloud, environment),
         capture_output=True,
         text=True,
@@ -201,5 +203,5 @@ def _run(cloud: Connected, arguments: list[str], environment: dict[str, str]) ->
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise SandboxError(f"{Path(arguments[1]).name} failed ({last}): correct it and run this cell again.")
+        raise SandboxError(f"{path.name} failed ({last}): correct it and run this cell again.")
     return done.stdout

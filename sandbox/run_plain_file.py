@@ -1,7 +1,7 @@
-"""Run a plain Python file in a process of its own, connected as the kernel is: what runs in that process.
+"""Run a plain Python file in a process of its own, as a Lambda function, or a server beside a watchdog.
 
 Such a file is what one deploys, so it knows nothing of the sandbox: the environment leads it there (`momento_proxy`).
-`sandbox.processes` starts it for a kernel, `sandbox.functions` as a Lambda function.
+`sandbox.processes` starts it for a kernel, `sandbox.functions` for the stand-in of Lambda.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import threading
 import time
 import types
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -123,10 +122,7 @@ def _emulate_snapshots() -> list[Callable[[], object]]:
 def _watch(server: list[str]) -> None:
     """Run the command beside us. When it ends, or our input does, kill our process group, ourselves included."""
     signal.signal(signal.SIGTERM, lambda *_: _kill_group())
-    process = subprocess.Popen(
-        command("module", *server),
-        stdin=subprocess.DEVNULL,
-    )
+    process = subprocess.Popen([sys.executable, "-m", *server], stdin=subprocess.DEVNULL)
 
     def end_with_it() -> None:
         process.wait()
@@ -147,18 +143,11 @@ def main() -> None:
     kind, file, *rest = sys.argv[1:]
     if kind == "watch":
         return _watch([file, *rest])
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     started = time.perf_counter()  # nothing is imported yet that a cold start has to import
     if kind == "lambda":
         print(json.dumps(_invoke(file, json.loads(rest[0]), started)._asdict()))
-    elif kind == "serve":
-        _serve(file)
-    elif kind == "module":
-        sys.argv = [file, *rest]
-        runpy.run_module(file, run_name="__main__", alter_sys=True)
     else:
-        sys.argv = [file, *rest]
-        runpy.run_path(file, run_name="__main__")
+        _serve(file)
 
 
 if __name__ == "__main__":
