@@ -20,9 +20,11 @@ TRANSIENT = frozenset({
     "RequestTimeout", "RequestTimeoutException", "SlowDown", "ThrottledException", "Throttling", "ThrottlingException",
     "TooManyRequestsException", "TransactionInProgressException",
 })  # fmt: skip
-# Credentials expire and clocks differ. Neither says whether this identity may read the secret.
-EXPIRED = frozenset({
-    "ExpiredToken", "ExpiredTokenException", "InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed",
+# botocore doesn't retry these, and none says whether this identity may read the secret: credentials expire, clocks differ,
+# and AWS fails; its page of common errors gives InternalServiceError the status 400, another version of the page 500.
+ALSO_TRANSIENT = frozenset({
+    "ExpiredToken", "ExpiredTokenException", "InternalFailure", "InternalServiceError", "InternalServiceFailure",
+    "InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed",
 })  # fmt: skip
 
 # The first line that fits: a pattern for the code, one for the message, and the fix.
@@ -103,7 +105,7 @@ def _refused_by_aws(secret_id: str, error: Any) -> TokenUnavailable:
         return TokenUnavailable(f"{said}: check its role, its profile or its login.", code=code)
     meta = error.response.get("ResponseMetadata", {})
     status, of_a_proxy = meta.get("HTTPStatusCode", 0), code.isdigit() and not meta.get("RequestId")
-    denied = not (code in TRANSIENT | EXPIRED or status in (408, 429) or status >= 500 or of_a_proxy)
+    denied = not (code in TRANSIENT | ALSO_TRANSIENT or status in (408, 429) or status >= 500 or of_a_proxy)
     fix = fix_for(code, text, "see AWS's page on this error" if denied else "it will be read again soon")
     return TokenUnavailable(f"Secrets Manager did not return {secret_id} ({code}): {fix}.", denied, code)
 

@@ -30,6 +30,7 @@ WILL_PASS = [
     *(error_of("SomethingUnknown", status) for status in (408, 429, 500, 502, 503, 504, 599)),
     error_of("InvalidSignatureException", 403),  # clocks differ
     error_of("ExpiredTokenException"),
+    error_of("InternalServiceError"),  # with 400, as one of AWS's pages says
     error_of("RequestExpired"),
     # While boto3 looked for credentials: a response, but not of Secrets Manager.
     error_of("AccessDenied", 403, operation="AssumeRole"),

@@ -18,7 +18,7 @@ def may_serve_old_copy(error):
 # %% by botocore's own classes
 from botocore.exceptions import BotoCoreError
 
-PASS = TRANSIENT | EXPIRED | {"InternalServiceError", "ServiceUnavailableException"}
+PASS = TRANSIENT | ALSO_TRANSIENT | {"ServiceUnavailableException"}
 
 
 def may_serve_old_copy(error):
