@@ -30,7 +30,7 @@ def check_announce(cloud: Cloud, secret_name: str, cache_name: str, announce: Ca
         "Let MomentoClient build the client, with the token that it gives to new_topic_client; "
         "put `checked` around its `call`, not inside."
     )
-    with _accepted_again(cloud, secret_name) as held:
+    with accepted_again(cloud, secret_name) as held:
         _exchange(cloud, secret_name, cache_name, "nothing yet")
         first = run_learner(announce, texts[0])
         yield _denied(first), "Momento denied the call: your client has an old token.", old
@@ -70,7 +70,7 @@ def check_announce(cloud: Cloud, secret_name: str, cache_name: str, announce: Ca
 
 
 @contextmanager
-def _accepted_again(cloud: Cloud, name: str) -> Iterator[str]:
+def accepted_again(cloud: Cloud, name: str) -> Iterator[str]:
     """Give the secret's token; after the block the secret holds it, and Momento accepts it, as before."""
     held = current_token(name)
     try:

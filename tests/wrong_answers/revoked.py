@@ -48,7 +48,7 @@ def make_service():
 make_service = lambda: lambda user: make_cache_client(current_token(SECRET_NAME)).increment(CACHE_NAME, user)
 
 
-# %% Before any rotation 5 of 5 requests failed (it returned a NoneType)
+# %% Before any rotation 5 of 5 requests failed (returned NoneType)
 def make_service():
     clients = SharedClient(TokenSource(SECRET_NAME), make_cache_client)
 
@@ -88,3 +88,23 @@ def make_service():
         return answer
 
     return serve
+
+
+# %% After a rotation 5 of 5 requests failed (AUTHENTICATION_ERROR)
+client = make_cache_client(current_token(SECRET_NAME))
+make_service = lambda: lambda user: client.increment(CACHE_NAME, user)
+
+
+# %% reads of the secret: 5, new clients: 5
+def make_service():
+    def serve(user):
+        clients = SharedClient(TokenSource(SECRET_NAME), make_cache_client)
+        return clients.call(lambda client: client.increment(CACHE_NAME, user))
+
+    return serve
+
+
+# %% make_service returns no function
+def make_service():
+    clients = SharedClient(TokenSource(SECRET_NAME), make_cache_client)
+    return clients.call(lambda client: client.increment(CACHE_NAME, "anna"))
