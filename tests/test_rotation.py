@@ -16,12 +16,12 @@ from botocore.exceptions import ClientError
 from momento import CacheClient, Configurations
 from names import SECRET_NAME
 
-from helpers.cloud import CloudError, connect
-from sandbox.processes import SandboxError
+from helpers.cloud import connect
 
 pytestmark = pytest.mark.slow
 
-OURS = Path(__file__).resolve().parent.parent / "notebooks" / "rotation_function.py"
+ROOT = Path(__file__).resolve().parent.parent
+OURS, TEMPLATE = ROOT / "notebooks" / "rotation_function.py", ROOT / "deploy" / "cloudformation.yaml"
 NEXT_KEY = "next-key"
 SETTINGS = {"NEXT_KEY_SECRET": NEXT_KEY, "CACHE_NAME": "tutorial"}
 STEPS = ["createSecret", "setSecret", "testSecret", "finishSecret"]
@@ -135,33 +135,16 @@ def test_a_rotation_runs_the_four_steps_with_one_token_and_moves_the_labels(clou
     assert value(sm) == wanted
 
 
-def test_with_ministack_behind_it_the_same_rotation_runs(iam_cloud):
-    sm = boto3.client("secretsmanager")
-    wanted = iam_cloud.issue_api_key()
-    sm.create_secret(Name=NEXT_KEY, SecretString=wanted)
-    function = allow(iam_cloud.deploy_function(str(OURS), **SETTINGS))
-    version = rotate(sm, function)
-    assert iam_cloud.rotation_log(function) == WORKED
-    assert labels(sm)[version] == ["AWSCURRENT"] and value(sm) == wanted
-
-
-def test_aws_s_own_template_rotates_here(cloud, sm, deploy):
-    """Its checks and its order of calls, as in aws-samples/aws-secrets-manager-rotation-lambdas."""
+def test_a_rotation_function_in_the_order_of_aws_s_own_template_rotates_here(cloud, sm, deploy):
+    """As in aws-samples/aws-secrets-manager-rotation-lambdas."""
     function = deploy("""
 import boto3
 sm = boto3.client("secretsmanager")
 def handler(event, context):
     arn, token, step = event["SecretId"], event["ClientRequestToken"], event["Step"]
     metadata = sm.describe_secret(SecretId=arn)
-    if not metadata["RotationEnabled"]:
-        raise ValueError("not enabled")
     versions = metadata["VersionIdsToStages"]
-    if token not in versions:
-        raise ValueError("no stage")
-    if "AWSCURRENT" in versions[token]:
-        return
-    elif "AWSPENDING" not in versions[token]:
-        raise ValueError("not pending")
+    assert metadata["RotationEnabled"] and versions[token] == ["AWSPENDING"], metadata
     if step == "createSecret":
         sm.get_secret_value(SecretId=arn, VersionStage="AWSCURRENT")
         try:
@@ -265,31 +248,78 @@ def test_a_next_key_that_can_not_serve_is_not_stored_and_a_good_one_completes_th
     stuck, event = labels(sm), {"SecretId": SECRET_NAME, "ClientRequestToken": version, "Step": "createSecret"}
     cloud.revoke_api_key(revoked)
     for next_key, why in (
-        (first, "The next key is spent"),  # it is about to be revoked
-        (revoked, "AUTHENTICATION_ERROR to a read with the key: the key was revoked"),
+        (first, "is spent"),  # it is about to be revoked
+        (revoked, "AUTHENTICATION_ERROR to a write with the key: the key was revoked"),
         (cloud.issue_api_key("v1"), "not a v2 API key"),
-        ('{"apiKey": "x", "refreshToken": "y"}', "the JSON that Momento's rotation example stores"),
-        ("not-a-key", "too short for an API key"),
-        ("   ", "There is no next key: put one into next-key"),
+        ("not-a-key", "too short"),
+        ("   ", "no next key"),
     ):
         put_next_key(sm, next_key)
         said.append(invoke(function, **event))
         assert why in said[-1]
-    cloud.add_fault("momento", "Get", error="UNAVAILABLE")
     put_next_key(sm, wanted)
-    assert "it can't be asked now, so Secrets Manager tries again" in invoke(function, **event)
-    cloud.clear_faults()
+    for operation, error, why in (
+        ("Set", "PERMISSION_DENIED", "PERMISSION_ERROR to a write with the key: the role"),
+        ("Get", "PERMISSION_DENIED", "PERMISSION_ERROR to a read with the key: the role"),
+        ("Set", "NOT_FOUND", "there is no cache of the name in CACHE_NAME"),
+        ("Get", "UNAVAILABLE", "this may pass, and Secrets Manager tries again"),
+    ):
+        cloud.add_fault("momento", operation, error=error)
+        assert why in invoke(function, **event)
+        cloud.clear_faults()
     sm.delete_secret(SecretId=NEXT_KEY, ForceDeleteWithoutRecovery=True)
-    assert "There is no next key: put one into next-key" in invoke(function, **event)
+    assert "no next key" in invoke(function, **event)
     assert labels(sm) == stuck and value(sm) == second
     sm.create_secret(Name=NEXT_KEY, SecretString=wanted)
-    with pytest.raises(ClientError) as caught:
+    with pytest.raises(ClientError, match="A previous rotation isn't complete. That rotation will be reattempted."):
         rotate(sm, function)
-    message = "A previous rotation isn't complete. That rotation will be reattempted."
-    assert caught.value.response["Error"] == {"Code": "InvalidRequestException", "Message": message}
     assert cloud.rotation_log(function) == WORKED
     assert value(sm) == wanted and labels(sm)[version] == ["AWSCURRENT"]
     assert not [key for key in (first, second, revoked) if key[:20] in str(said)]
+
+
+def test_where_services_only_read_no_write_is_tried(cloud, sm):
+    cloud.add_fault("momento", "Set", error="PERMISSION_DENIED")
+    function = allow(cloud.deploy_function(str(OURS), **SETTINGS, READ_ONLY="yes"))
+    rotate(sm, function)
+    assert cloud.rotation_log(function) == WORKED
+
+
+# ---- the time that Lambda gives, and what can't be reached ----
+
+
+def test_each_step_ends_in_time_also_if_each_call_takes_as_long_as_it_may(cloud, sm, deploy):
+    """A connection, a response and a pause for each attempt; Momento's SDK makes four, of a write and of a read."""
+    function = deploy("""
+import runpy
+ours = OURS
+calls, config = [], ours["sm"].meta.config
+ours["sm"].meta.events.register("before-call.*.*", lambda **_: calls.append(1))
+def handler(event, context):
+    calls.clear()
+    ours["handler"](event, context)
+    each = config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout + 1)
+    return len(calls) * each + 2 * 4 * 1.1
+""")
+    rotate(sm, function)
+    seconds = [float(said) for step, said in cloud.rotation_log(function) if step in STEPS]
+    assert 30 < max(seconds) < 60  # the template's Timeout
+    assert "Timeout: 60\n" in TEMPLATE.read_text()
+
+
+def test_momento_out_of_reach_and_a_kms_key_that_may_not_be_used_are_named(cloud, sm, function):
+    """Secrets Manager out of reach: in test_lambda_handler."""
+    cloud.add_fault("momento", "Set", delay=2)
+    rotate(sm, function)
+    (*_, (_, said), _) = cloud.rotation_log(function)
+    assert "TIMEOUT_ERROR to a write with the key: this may pass, but a function in a VPC needs a NAT gateway" in said
+    cloud.clear_faults()
+    denied = {"error": "AccessDeniedException", "message": "Access to KMS is not allowed"}
+    cloud.add_fault("aws", "GetSecretValue", **denied)
+    with pytest.raises(sm.exceptions.InvalidRequestException):
+        rotate(sm, function)
+    (*_, (_, said), _) = cloud.rotation_log(function)
+    assert "GetSecretValue was refused because of the secret's KMS key" in said and "kms:Decrypt" in said
 
 
 def test_a_pending_key_that_was_revoked_names_its_cure_and_the_cure_works(cloud, sm, function):
@@ -319,17 +349,14 @@ def test_a_new_version_made_by_hand_ends_a_stuck_rotation(cloud, sm, function):
     assert cloud.rotation_log(function) == WORKED
 
 
-def test_a_rotation_that_is_cancelled_stops_and_keeps_its_label(cloud, sm, function):
+def test_a_rotation_that_is_cancelled_stops_and_keeps_its_label_and_a_deletion_ends_it(cloud, sm, function):
     cloud.add_fault("momento", "Get", delay=1)
     before, version = value(sm), rotate(sm, function)
     sm.cancel_rotate_secret(SecretId=SECRET_NAME)
     assert cloud.rotation_log(function)[-1][0] == "RotationFailed"
     assert value(sm) == before and labels(sm)[version] == ["AWSPENDING"]
     assert not sm.describe_secret(SecretId=SECRET_NAME)["RotationEnabled"]
-
-
-def test_a_deletion_in_between_ends_the_rotation(cloud, sm, function):
-    cloud.add_fault("momento", "Get", delay=1)
+    sm.update_secret_version_stage(SecretId=SECRET_NAME, VersionStage="AWSPENDING", RemoveFromVersionId=version)
     rotate(sm, function)
     sm.delete_secret(SecretId=SECRET_NAME, ForceDeleteWithoutRecovery=True)
     assert cloud.rotation_log(function)[-1][0] == "RotationFailed"
@@ -339,15 +366,15 @@ def test_a_deletion_in_between_ends_the_rotation(cloud, sm, function):
 
 def test_an_event_that_does_not_fit_gets_a_sentence_and_never_makes_current_what_is_no_key(cloud, sm, function):
     secret, other = {"SecretId": SECRET_NAME}, {"ClientRequestToken": str(uuid4())}
-    assert f"{SECRET_NAME} has no rotation: call RotateSecret" in invoke(function, **secret, **other, Step=STEPS[0])
+    assert "has no rotation" in invoke(function, **secret, **other, Step=STEPS[0])
     version = {"ClientRequestToken": get_stuck(cloud, sm, function)}
     before = labels(sm)
     for event in ({}, {"Step": "createSecret"}, {**secret, **other}, {**secret, **other, "Step": "create_secret"}):
         assert "no event of a rotation" in invoke(function, **event)
     for step in STEPS:
-        assert "is not pending: this rotation was given up" in invoke(function, **secret, **other, Step=step)
+        assert "is not pending" in invoke(function, **secret, **other, Step=step)
     for step in STEPS[2:]:
-        assert "has no value: createSecret comes first" in invoke(function, **secret, **version, Step=step)
+        assert "has no value" in invoke(function, **secret, **version, Step=step)
     sm.put_secret_value(**secret, **version, SecretBinary=b"key", VersionStages=["AWSPENDING"])  # by hand, and wrong
     assert invoke(function, **secret, **version, Step="createSecret") == "has its key already"
     for step in STEPS[2:]:
@@ -355,15 +382,11 @@ def test_an_event_that_does_not_fit_gets_a_sentence_and_never_makes_current_what
     assert labels(sm) == before
 
 
-def test_a_first_key_or_a_cache_that_is_missing_is_named(cloud, sm, function):
-    """The first: as the templates in deploy/ make it, if the schedule is turned on too early."""
+def test_a_secret_without_its_first_key_is_named(cloud, sm, function):
+    """As the templates in deploy/ make it, if the schedule is turned on too early."""
     sm.create_secret(Name="empty")
     rotate(sm, function, "empty")
-    assert "holds no key yet: put its first one there" in cloud.rotation_log(function)[1][1]
-    with cache_client(cloud, cloud.api_key) as client:
-        client.delete_cache("tutorial")
-    rotate(sm, function)
-    assert "there is no cache of the name in CACHE_NAME" in cloud.rotation_log(function)[1][1]
+    assert "holds no key yet" in cloud.rotation_log(function)[1][1]
 
 
 # ---- what RotateSecret refuses ----
@@ -382,19 +405,16 @@ def test_without_the_permission_to_invoke_it_is_denied(cloud, sm):
     assert "RotationEnabled" not in sm.describe_secret(SecretId=SECRET_NAME)
 
 
-def test_it_refuses_as_aws_does(sm, function):
-    """And as the contract says."""
-    both = {"AutomaticallyAfterDays": 1, "ScheduleExpression": "rate(1 day)"}
+def test_it_refuses_rules_and_a_deleted_secret_as_aws_does(sm, function):
     sm.create_secret(Name="deleted", SecretString="x")
     sm.delete_secret(SecretId="deleted")
-    for asked, code in (
-        ({"RotationRules": {"AutomaticallyAfterDays": 1001}}, "InvalidParameterException"),
-        ({"RotationRules": both}, "InvalidParameterException"),
-        ({"SecretId": "deleted", "RotationLambdaARN": function}, "InvalidRequestException"),
+    for secret, rules, code in (
+        (SECRET_NAME, {"AutomaticallyAfterDays": 1001}, "InvalidParameterException"),
+        (SECRET_NAME, {**RULES, "ScheduleExpression": "rate(1 day)"}, "InvalidParameterException"),
+        ("deleted", RULES, "InvalidRequestException"),
     ):
-        with pytest.raises(ClientError) as caught:
-            sm.rotate_secret(**{"SecretId": SECRET_NAME, **asked})
-        assert caught.value.response["Error"]["Code"] == code
+        with pytest.raises(ClientError, match=code):
+            sm.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotationRules=rules)
 
 
 # ---- functions ----
@@ -427,12 +447,3 @@ def test_a_function_that_hangs_ends_with_the_sandbox(tmp_path):
     cloud.close()
     gone, alive = psutil.wait_procs(children, timeout=20)
     assert gone and not alive
-
-
-def test_what_was_not_deployed_or_rotated_gets_a_sentence(cloud):
-    with pytest.raises(SandboxError, match=r"There is no file no_such.py"):
-        cloud.deploy_function("no_such.py")
-    with pytest.raises(SandboxError, match="deploy the function first"):
-        cloud.rotation_log("arn:aws:lambda:us-west-2:123456789012:function:none")
-    with pytest.raises(CloudError, match="No rotation has ended: start one"):
-        cloud.rotation_log(cloud.deploy_function(str(OURS)))
