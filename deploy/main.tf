@@ -362,6 +362,7 @@ resource "aws_cloudwatch_metric_alarm" "rotation_errors" {
 # event and the next come by CloudTrail, so the account needs a trail that records management events.
 resource "aws_cloudwatch_event_rule" "rotated" {
   name_prefix = "${var.prefix}-rotated-"
+  state       = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
   event_pattern = jsonencode({
     source        = ["aws.secretsmanager"]
     "detail-type" = ["AWS Service Event via CloudTrail"]

@@ -119,7 +119,7 @@ def test_secret(event):
 
 
 def finish_secret(event):
-    """Move AWSCURRENT. AWSPREVIOUS moves by itself, and Secrets Manager takes AWSPENDING off."""
+    """Move AWSCURRENT. AWSPREVIOUS moves by itself; AWSPENDING may stay on this version, which hinders no rotation."""
     secret, version = event["SecretId"], event["ClientRequestToken"]
     (current,) = [one for one, its in labels(secret).items() if "AWSCURRENT" in its]
     if current != version:
@@ -190,7 +190,7 @@ MEANINGS = {
     "AUTHENTICATION_ERROR": "the key was revoked, has expired, or was not copied whole",
     "PERMISSION_ERROR": "the role of the key does not allow it for the cache in CACHE_NAME",
     "NOT_FOUND_ERROR": "there is no cache of the name in CACHE_NAME",
-    "TIMEOUT_ERROR": "this may pass, but a function in a VPC needs a NAT gateway to reach Momento",
+    "TIMEOUT_ERROR": "this may pass, but a function in a VPC needs a NAT gateway, or PrivateLink",
 }
 
 
