@@ -27,9 +27,17 @@ import os
 from momento_token import SharedClient, TokenSource, TokenUnavailable, is_refused
 from visits_wsgi import CACHE_NAME, application_of, health, make_cache_client, source
 
+loading = True
+
+def make(token):
+    if loading:
+        raise RuntimeError("a Momento client was made before the fork: make it in `serve`")
+    return make_cache_client(token)
+
 {code}
-made = {name}(source, make_cache_client)
+made = {name}(source, make)
 serve, rotated = made if isinstance(made, tuple) else (made, lambda: None)
+loading = False
 
 def visit(user):
     error = None
@@ -37,7 +45,7 @@ def visit(user):
         response = rotated() if user == "rotated" else serve(user)
         if user != "rotated" and not hasattr(response, "value"):
             error = getattr(response, "error_code", None)
-            error = error.name if error else f"serve returned a {{type(response).__name__}}, not Momento's response"
+            error = error.name if error else f"serve returned {{type(response).__name__}}, not Momento's response"
     except Exception as raised:
         error = f"{{type(raised).__name__}}: {{raised}}"
     return "502 Bad Gateway" if error else "200 OK", {{"error": error, "process": os.getpid()}}
@@ -45,7 +53,7 @@ def visit(user):
 application = application_of(visit, health)
 """
 COMMAND = "gunicorn --bind 127.0.0.1:0 --workers {workers} --no-control-socket --preload --pythonpath {folder} fixed:application"
-ALONE = "The check runs `service` in a file of its own: import and define in it what else it needs."
+ALONE = "`service` returns `serve`, and `serve` Momento's response. It runs in a file of its own: import in it what it needs."
 
 
 @exercise("stale-workers")
@@ -63,21 +71,26 @@ def check_workers(cloud: Cloud, settings: dict[str, str], service: Callable[...,
             with served(cloud, COMMAND.format(workers=WORKERS, folder=quote(folder)), **settings) as http:
                 error = http.post("/visits/anna", timeout=10).json()["error"]
                 yield error, f"A request before the rotation failed: {KEY.sub('<hidden>', str(error))}.", ALONE
-                reads = reads_seen(cloud)
+                reads, clients = reads_seen(cloud), cloud.clients_seen()
                 with Load(visits(http), WORKERS) as load:
                     load.wait_for_all()
                     rotate(cloud, settings["SECRET_NAME"])
                     http.post("/visits/rotated")
                     load.wait_for_all()
                     last = load.wait_for_all()  # each worker has met a request with the new token before
-                reads = reads_seen(cloud) - reads
+                each = {
+                    "reads the secret": reads_seen(cloud) - reads,
+                    "makes a Momento client": cloud.clients_seen() - clients,
+                }
         except (PlainError, httpx.HTTPError) as error:
             yield True, f"The service does not respond: {error}.".replace("..", "."), ALONE
     stale = len({request.process for request in last if not request.succeeded})
     hint = "POST /rotated is one request, so one worker gets it. What tells each worker, without a message?"
     yield stale, f"After the rotation {stale} of {WORKERS} workers still use the revoked token.", hint
-    seen, each = f"All {WORKERS} workers use the new token.", reads > len(load.requests) / 2
-    yield each, f"{seen} But each request reads the secret.", "Keep the token: read again only when Momento denies it."
+    seen = f"All {WORKERS} workers use the new token."
+    for what, times in each.items():
+        hint = "Keep the token and the client, until Momento denies the token."
+        yield times > len(load.requests) / 2, f"{seen} But each request {what}.", hint
     failed = not all(request.succeeded for request in load.requests)
     yield failed, f"{seen} But requests failed first.", "Repeat a denied request with the new token."
     return f"{seen} No request failed, and each worker found out by itself."

@@ -3,7 +3,7 @@ def service(source, make_cache_client):
     raise KeyError("oh")
 
 
-# %% serve returned a NoneType, not Momento's response
+# %% serve returned NoneType, not Momento's response
 def service(source, make_cache_client):
     return lambda user: None
 
@@ -21,7 +21,7 @@ def service(source, make_cache_client):
 service = lambda source, make_cache_client: SharedClient(source, make_cache_client).call
 
 
-# %% 4 of 4 workers still use the revoked token
+# %% a Momento client was made before the fork
 def service(source, make_cache_client):
     client = make_cache_client(source.get())
     return lambda user: client.increment(CACHE_NAME, user)
@@ -43,12 +43,21 @@ def service(source, make_cache_client):
     return serve
 
 
-# %% read again only when Momento denies it
+# %% But each request reads the secret
 def service(source, make_cache_client):
     def serve(user):
         source.reset()
         with make_cache_client(source.get()) as client:
             return client.increment(CACHE_NAME, user)
+
+    return serve
+
+
+# %% But each request makes a Momento client
+def service(source, make_cache_client):
+    def serve(user):
+        clients = SharedClient(source, make_cache_client)
+        return clients.call(lambda client: client.increment(CACHE_NAME, user))
 
     return serve
 
