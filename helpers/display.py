@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 
 from sandbox import PlainError as PlainError
@@ -62,14 +62,10 @@ class Table:
         return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
-def checklist(checks: Iterable[tuple[str, bool | None, str]], if_all: str, if_not: str) -> Table:
-    """Return a row for each check (what is needed, whether it was found, the cure), with one of the two captions.
-
-    A check that can't be made has None for "found", and doesn't count.
-    """
-    signs = {True: "✓", False: "✗ missing", None: "? not asked"}
-    rows = [(need, signs[found], "nothing" if found else cure) for need, found, cure in checks]
-    ready = all(sign != signs[False] for _, sign, _ in rows)
+def checklist(checks: Sequence[tuple[str, bool, str]], if_all: str, if_not: str) -> Table:
+    """Return a row for each check (what is needed, whether it was found, the fix), with one of the two captions."""
+    rows = [(need, "✓" if found else "✗ missing", "nothing" if found else fix) for need, found, fix in checks]
+    ready = all(found for _, found, _ in checks)
     return Table(("Needed", "Found", "What to do"), rows, if_all if ready else if_not)
 
 

@@ -129,7 +129,7 @@ def price_list() -> Table:
 
 
 def price_of(service: str, calls: int, outcome: str = "ok") -> float:
-    """Return the dollars for these calls: nothing for throttled ones, nor for Momento's, which bills bytes, not calls."""
+    """Return the dollars for these calls to AWS: nothing for throttled ones. What Momento charges isn't counted."""
     billed = service == "Secrets Manager" and outcome != "ThrottlingException"
     return calls * API_CALL.amount if billed else 0.0
 
