@@ -35,7 +35,7 @@ def handler(event, context):
     except (ConnectionError, HTTPClientError) as error:
         raise RotationError(
             f"Secrets Manager can't be reached ({type(error).__name__}): a function in a VPC needs "
-            "an interface endpoint for secretsmanager there, or a NAT gateway."
+            "an interface endpoint for secretsmanager, or a NAT gateway."
         ) from None
     except ClientError as error:
         if "KMS" not in str(error):
@@ -142,7 +142,7 @@ STEPS = {
 
 
 def read(secret, **which):
-    """The value of a version of this secret, without white space around it; None if there is none. Bytes are no key."""
+    """Return the value of a version, without white space around it; None if there is none. Bytes are no key."""
     try:
         response = sm.get_secret_value(SecretId=secret, **which)
     except sm.exceptions.ResourceNotFoundException:
@@ -166,7 +166,9 @@ def pending_key(event):
 
 def check_kind(key):
     if check(key).name != "v2":
-        raise RotationError("The key is not a v2 API key, as the services expect: make such a one.")
+        raise RotationError(
+            "The key is not a v2 API key, as the services expect: make one of that kind."
+        )
 
 
 def try_it(key):
@@ -195,7 +197,7 @@ MEANINGS = {
 
 
 def next_key():
-    """The key that a person or a job has put into NEXT_KEY_SECRET, and whose predecessor they revoke after the overlap."""
+    """Return the key that a person or a job has stored in NEXT_KEY_SECRET. They revoke the one before after the overlap."""
     key = read(os.environ["NEXT_KEY_SECRET"])
     if not key:
         raise RotationError(f"There is no next key: put one into {os.environ['NEXT_KEY_SECRET']}.")
