@@ -37,7 +37,7 @@ PAUSE = 0.2  # seconds between them; at AWS much longer
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 WATCHED = (
     *("GetSecretValue", "PutSecretValue", "UpdateSecret", "UpdateSecretVersionStage"),
-    *("DescribeSecret", "ListSecretVersionIds", "DeleteSecret"),
+    *("DescribeSecret", "DeleteSecret"),
 )
 
 NOT_COMPLETE = "A previous rotation isn't complete. That rotation will be reattempted."
@@ -216,8 +216,6 @@ class Rotations:
                 VersionIdsToStages=rotation.labels(content),
                 **({"LastRotatedDate": rotation.last} if rotation.last else {}),
             )
-        elif operation == "ListSecretVersionIds" and rotation.empty:
-            content["Versions"].append({"VersionId": rotation.empty, "VersionStages": ["AWSPENDING"]})
         elif operation == "DeleteSecret" and asked.get("ForceDeleteWithoutRecovery"):
             self._rotations.remove(rotation)
         elif operation in ("PutSecretValue", "UpdateSecret") and {"SecretString", "SecretBinary"} & asked.keys():

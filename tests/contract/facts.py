@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -66,6 +68,17 @@ class Aws:
         iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=json.dumps({"Statement": [allow]}))
         key = iam.create_access_key(UserName=name)["AccessKey"]
         return self.keys(key["AccessKeyId"], key["SecretAccessKey"])
+
+    def rotation(self, **environment: str) -> dict[str, Any]:
+        """Deploy `rotates.py`, which Secrets Manager may invoke; return the settings of a rotation by it."""
+        key = self.session.get_credentials().access_key
+        names = ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        environment |= dict(zip(names, (self.url, "us-west-2", key, key), strict=True))
+        file = str(Path(__file__).with_name("rotates.py"))
+        function = self.sandbox.ask("deploy_function", file=file, environment=environment)
+        allow = {"Action": "lambda:InvokeFunction", "Principal": "secretsmanager.amazonaws.com"}
+        self.client("lambda").add_permission(FunctionName=function, StatementId="contract", **allow)
+        return {"RotationLambdaARN": function, "RotationRules": {"AutomaticallyAfterDays": 30}}
 
     def keys(self, *key: str | None) -> boto3.Session:
         return boto3.Session(*key, region_name="us-west-2")
@@ -162,7 +175,7 @@ def part(title: str, page: str) -> Callable[..., Any]:
 
     def fact(tried: str, wanted: str, find_out: Any = None, live: bool = True) -> Any:
         def add(find_out: Callable[[Aws], Any]) -> None:
-            operation = re.search(r"[A-Z][a-z]+(Secret|Resource)\w*", tried)
+            operation = re.search(r"[A-Z][a-z]+(Secret|Resource|Replication)\w*", tried)
             source = SITE.format(f"{API}API_{operation[0]}" if operation else page)
             FACTS.append(Fact(title, tried, wanted, find_out, source, live))
 
@@ -194,8 +207,35 @@ def replicated(aws: Aws, *values: str) -> tuple[Secret, Secret]:
     return primary, replica
 
 
+def promoted(aws: Aws) -> str:
+    """Say what became of the ARN of a replica that is a secret of its own now."""
+    primary, replica = replicated(aws)
+    aws.created.append(replica)
+    arn = replica.do("stop_replication_to_replica")["ARN"]
+    return "only the region differs" if arn.replace(REPLICA, "us-west-2") == primary.about()["ARN"] else "another ARN"
+
+
 def read_by_an_identity(aws: Aws, secret: Secret, resource: str) -> str:
     return secret.seen_by(aws.user("secretsmanager:GetSecretValue", resource), aws).code()
+
+
+def policy_for_all(effect: str) -> dict[str, Any]:
+    """Return the arguments that attach a policy with this effect on everybody who reads."""
+    statement = {"Effect": effect, "Principal": "*", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
+    return {"ResourcePolicy": json.dumps({"Version": "2012-10-17", "Statement": [statement]})}
+
+
+def rotating(aws: Aws) -> Secret:
+    """Start a rotation that fails."""
+    return aws.secret("first").then("rotate_secret", **aws.rotation())
+
+
+def rotated(aws: Aws) -> Secret:
+    secret = aws.secret("first").then("rotate_secret", **aws.rotation(NEW_VALUE="second"))
+    end = time.monotonic() + 60
+    while "LastRotatedDate" not in secret.about() and time.monotonic() < end:
+        time.sleep(0.1)
+    return secret
 
 
 X = {"SecretString": "x"}
@@ -307,6 +347,7 @@ fact("a new value of the replica", REFUSED, lambda aws: replicated(aws)[1].code(
 fact("DeleteSecret of a primary that has replicas", REFUSED, lambda aws: replicated(aws)[0].code("delete_secret"))
 fact("the regions of the replicas, by DescribeSecret", REPLICA,
      lambda aws: ", ".join(one["Region"] for one in replicated(aws)[0].about().get("ReplicationStatus", [])))
+fact("the ARN after StopReplicationToReplica", "only the region differs", promoted)
 
 fact = part("Who may", "secretsmanager/latest/userguide/auth-and-access_iam-policies")
 
@@ -314,6 +355,10 @@ fact("a read by an identity that may read another secret", DENIED, live=False, f
      lambda aws: read_by_an_identity(aws, aws.secret("x"), aws.secret("x").about()["ARN"]))
 fact("a read by an identity whose policy ends in ??????", "allowed", live=False, find_out=
      lambda aws: read_by_an_identity(aws, it := aws.secret("x"), it.about()["ARN"][: -len("AbCdEf")] + "??????"))
+fact("a read that a resource policy denies to everybody, by an identity that may read all", DENIED, live=False, find_out=
+     lambda aws: read_by_an_identity(aws, aws.secret("x").then("put_resource_policy", **policy_for_all("Deny")), "*"))
+fact("PutResourcePolicy with BlockPublicPolicy, of a policy that allows everybody to read", "PublicPolicyException",
+     lambda aws: aws.secret("x").code("put_resource_policy", BlockPublicPolicy=True, **policy_for_all("Allow")))
 fact("CreateSecret with tags, by an identity without TagResource", DENIED, live=False, find_out=
      lambda aws: aws.nothing().seen_by(aws.user("secretsmanager:CreateSecret", "*"), aws).code("create_secret", **TAGGED))
 
@@ -337,3 +382,18 @@ def _(aws: Aws) -> str:
 fact = part("Rotation", f"{API}API_RotateSecret")
 fact("RotateSecret without a rotation function", INVALID_REQUEST, lambda aws: aws.secret("x").code("rotate_secret"))
 fact("RotateSecret of a secret that isn't there", NOT_FOUND, lambda aws: aws.nothing().code("rotate_secret"))
+fact("RotateSecret while AWSPENDING is on a version that isn't current", INVALID_REQUEST, live=False, find_out=
+     lambda aws: aws.secret("first").put("second", "AWSPENDING").code("rotate_secret", **aws.rotation()))
+fact("RotateSecret after AWSPENDING was taken off that version", "allowed", live=False, find_out=
+     lambda aws: aws.secret("first").put("second", "AWSPENDING").move("AWSPENDING", None, "second").code(
+         "rotate_secret", **aws.rotation()))
+fact("a read of AWSPENDING before the rotation has stored a value", NOT_FOUND, live=False, find_out=
+     lambda aws: rotating(aws).code(VersionStage="AWSPENDING"))
+fact("the labels at that time, by DescribeSecret", "AWSCURRENT, AWSPENDING", live=False, find_out=
+     lambda aws: ", ".join(sorted(chain(*rotating(aws).about()["VersionIdsToStages"].values()))))
+fact("the labels at that time, by ListSecretVersionIds", "AWSCURRENT", live=False, find_out=
+     lambda aws: ", ".join(chain(*(it["VersionStages"] for it in rotating(aws).do("list_secret_version_ids")["Versions"]))))
+fact("the labels after a rotation", "second: AWSCURRENT, first: AWSPREVIOUS", live=False, find_out=
+     lambda aws: rotated(aws).labels)
+fact("DescribeSecret after a rotation", "RotationEnabled, LastRotatedDate", live=False, find_out=
+     lambda aws: fields(rotated(aws).about(), "RotationEnabled", "LastRotatedDate"))
