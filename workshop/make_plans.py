@@ -29,6 +29,7 @@ PLANS = {
         (("Break", 15), "away from the screens"),
         ("Rotate without downtime", "the drill together"),
         ("Survive failures", "in pairs"),
+        ("Put it in a service", "on the projector; the exercise in pairs"),
         (("Slack", 15), "for what took longer; else a question of *deeper*, or *Go live* on the projector"),
         (
             ("What will you change on Monday? Then [feedback](feedback.md)", 15),
