@@ -38,6 +38,9 @@ live: export TUTORIAL_CLOUD = live
 live: .venv/lab  ## run notebook 10 on your own accounts, into build/live.json: it asks first
 	@$(BIN)/python tools/go_live.py $(if $(YES),--yes)
 
+trials: .venv/lab  ## try a service, in any language, a minute: make trials CMD="node visits.js"
+	@$(BIN)/python tools/try_service.py "$$CMD" --junit build/trials.xml
+
 bench: .venv/lab  ## measure the ways to read a secret side by side, into build/bench.json
 	$(BIN)/python tools/bench.py
 
@@ -128,5 +131,5 @@ clean:  ## remove what was made, the environment included; work/ and a class's b
 
 FORCE:
 
-.PHONY: FORCE help lab fresh address check test again live bench hub class push hub-doctor hub-end slides screenshot book lambda outputs lock newest oldest build/newest build/oldest clean
+.PHONY: FORCE help lab fresh address check test again live trials bench hub class push hub-doctor hub-end slides screenshot book lambda outputs lock newest oldest build/newest build/oldest clean
 .DEFAULT_GOAL := help

@@ -1,7 +1,7 @@
 """The checks of the exercises: right answers of several styles pass, the likely slips get the hint that fits.
 
 The answers are in right_answers/ and wrong_answers/, in the words of the notebooks. They are given without a kernel, with
-the cells of the exercise as its notebook has them; those to "service" in test_service_review.py.
+the cells of the exercise as its notebook has them; those to "service" in test_trials.py.
 """
 
 from __future__ import annotations

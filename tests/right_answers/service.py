@@ -1,22 +1,44 @@
 # %% asynchronous
-from momento import CacheClientAsync
+%%writefile my_service.py
+import os
+from datetime import timedelta
 
-from momento_token import AsyncSharedClient, TokenSource
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from momento import CacheClientAsync, Configurations, CredentialProvider
 
-
-def make_async(token):
-    return CacheClientAsync(configuration, cloud.credentials_from(token), timedelta(minutes=10))
-
-
-class Service:
-    def __init__(self, ttl=300):
-        self.clients = AsyncSharedClient(TokenSource(SECRET_NAME, new_sm, ttl=ttl), make_async)
-
-    async def serve(self, user):
-        return await self.clients.call(lambda client: client.increment(CACHE_NAME, user))
+from momento_token import AsyncSharedClient, TokenSource, TokenUnavailable
 
 
-# %% the small file, which repeats a refused call once, and also stops when it is denied
+def new_client(token):
+    credentials = CredentialProvider.from_api_key_v2(token, os.environ["MOMENTO_ENDPOINT"])
+    return CacheClientAsync(Configurations.Laptop.latest(), credentials, timedelta(minutes=10))
+
+
+app = FastAPI()
+source = TokenSource(os.environ["SECRET_NAME"], ttl=int(os.environ["TOKEN_TTL"]))
+clients = AsyncSharedClient(source, new_client)
+
+
+@app.post("/visits/{user}")
+async def visit(user: str):
+    try:
+        response = await clients.call(lambda client: client.increment(os.environ["CACHE_NAME"], f"visits/{user}"))
+    except TokenUnavailable as error:
+        return JSONResponse({"error": error.code}, 503)
+    if hasattr(response, "error_code"):
+        return JSONResponse({"error": response.error_code.name}, 502)
+    return {"visits": response.value}
+
+
+uvicorn.run(app, port=int(os.environ["PORT"]))
+# %% the small file, which repeats a denied call once, and also stops when it is denied; the server of the standard library
+%%writefile my_service.py
+import json
+import logging
+import os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from botocore.exceptions import ClientError
 from momento_client import MomentoClient
 
@@ -34,13 +56,12 @@ class NoticesDenials:
                 raise
             self.denied = False
             return response
-
         return call
 
 
 class DeniableClient(MomentoClient):
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
+    def __init__(self, *arguments, **more):
+        super().__init__(*arguments, **more)
         self._boto3_client = NoticesDenials(self._boto3_client)
         self._tokens = self._empty_cache()
 
@@ -51,6 +72,21 @@ class DeniableClient(MomentoClient):
         return current
 
 
-def Service(ttl=300):
-    momento = DeniableClient(SECRET_NAME, make_cache_client, ttl)
-    return SimpleNamespace(serve=lambda user: momento.call(lambda client: client.increment(CACHE_NAME, user)))
+momento = DeniableClient(os.environ["SECRET_NAME"], ttl=int(os.environ["TOKEN_TTL"]))
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        try:
+            response = momento.call(lambda client: client.increment(os.environ["CACHE_NAME"], self.path.strip("/")))
+            status, said = (502, {"error": response.error_code.name}) if hasattr(response, "error_code") else (200, {"visits": response.value})
+        except Exception as error:
+            status, said = 503, {"error": type(error).__name__}
+        body = json.dumps(said).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+logging.basicConfig(level=logging.INFO)
+ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
