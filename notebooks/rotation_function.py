@@ -18,7 +18,7 @@ from momento import CacheClient, Configurations, CredentialProvider
 
 from momento_token import PlainError, check
 
-# A call takes 6 s at most, and no step makes more than six: each ends within the 60 s that Lambda gives it.
+# A call takes about 6 s at most, and no step makes more than six: each ends within the template's timeout of 60 s.
 PATIENCE = Config(
     connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2}
 )

@@ -28,7 +28,9 @@ logging.getLogger("botocore").setLevel(logging.INFO)  # its DEBUG log shows what
 def make_cache_client(token):
     clients.inc()
     credentials = CredentialProvider.from_api_key_v2(token, MOMENTO_ENDPOINT)
-    return CacheClientAsync(Configurations.Laptop.latest(), credentials, timedelta(minutes=10))
+    return CacheClientAsync(
+        Configurations.InRegion.Default.latest(), credentials, timedelta(minutes=10)
+    )
 
 
 @asynccontextmanager

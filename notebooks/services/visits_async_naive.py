@@ -22,7 +22,7 @@ async def lifespan(app):
     secret = boto3.client("secretsmanager").get_secret_value(SecretId=SECRET_NAME)
     credentials = CredentialProvider.from_api_key_v2(secret["SecretString"], MOMENTO_ENDPOINT)
     async with CacheClientAsync(
-        Configurations.Laptop.latest(), credentials, timedelta(minutes=10)
+        Configurations.InRegion.Default.latest(), credentials, timedelta(minutes=10)
     ) as app.state.cache:
         yield
 

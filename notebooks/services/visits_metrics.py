@@ -1,7 +1,7 @@
 """Count the events of a `TokenSource` for Prometheus.
 
 In a service of several processes set PROMETHEUS_MULTIPROC_DIR to an empty folder: then each process reports the sum of
-all. Without it, a scrape meets one process at a time, and counters seem to jump.
+all. Without it, each scrape shows the counters of only one process.
 """
 
 import os

@@ -20,7 +20,7 @@ PROCESSES = 4
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)  # waitress logs its address
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the pool ends with this process
-    # Celery forks; from Python 3.14 on, multiprocessing does not by default.
+    # Celery forks; multiprocessing doesn't by default on macOS, nor anywhere from Python 3.14 on.
     with get_context("fork").Pool(PROCESSES) as pool:
         application = service.application_of(
             visit=lambda user: pool.apply(service.visit, (user,)),

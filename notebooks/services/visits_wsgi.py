@@ -34,7 +34,7 @@ logging.getLogger("botocore").setLevel(logging.INFO)  # its DEBUG log shows what
 def make_cache_client(token):
     clients.inc()
     credentials = CredentialProvider.from_api_key_v2(token, MOMENTO_ENDPOINT)
-    return CacheClient(Configurations.Laptop.latest(), credentials, timedelta(minutes=10))
+    return CacheClient(Configurations.InRegion.Default.latest(), credentials, timedelta(minutes=10))
 
 
 source = TokenSource(SECRET_NAME, ttl=TOKEN_TTL, report=count)
