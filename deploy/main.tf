@@ -211,10 +211,7 @@ resource "aws_ecs_task_definition" "task" {
     image                  = var.image
     portMappings           = [{ containerPort = 8080 }]
     readonlyRootFilesystem = true
-    environment = [
-      for name, value in merge(local.environment, { AWS_REGION = data.aws_region.current.region }) :
-      { name = name, value = value }
-    ]
+    environment            = [for name, value in local.environment : { name = name, value = value }]
     logConfiguration = {
       logDriver = "awslogs"
       options = {
@@ -325,21 +322,21 @@ resource "aws_sns_topic_policy" "alarms_may_be_sent" {
   arn = aws_sns_topic.alarms.arn
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Principal = { Service = ["events.amazonaws.com", "cloudwatch.amazonaws.com"] }
-      Action    = "sns:Publish"
-      Resource  = aws_sns_topic.alarms.arn
-      Condition = {
-        ArnEquals = {
-          "aws:SourceArn" = [
-            aws_cloudwatch_event_rule.rotated.arn,
-            aws_cloudwatch_event_rule.denied.arn,
-            aws_cloudwatch_metric_alarm.rotation_errors.arn,
-          ]
-        }
-      }
-    }]
+    Statement = [
+      {
+        Effect    = "Allow" # without a condition: AWS documents that EventBridge can't publish under one
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = aws_sns_topic.alarms.arn
+      },
+      {
+        Effect    = "Allow"
+        Principal = { Service = "cloudwatch.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = aws_sns_topic.alarms.arn
+        Condition = { ArnEquals = { "aws:SourceArn" = aws_cloudwatch_metric_alarm.rotation_errors.arn } }
+      },
+    ]
   })
 }
 
@@ -375,27 +372,29 @@ resource "aws_cloudwatch_event_rule" "rotated" {
 
 # Secrets Manager has denied a call for one of the two secrets. CloudTrail's record of such a call has no request
 # parameters, only the message, which names the secret as the caller did: by its name, or by its ARN. A rule gets
-# events of reads in this state only.
+# events of reads in this state only. There are two rules, as EventBridge refuses one with all four wildcard patterns.
 resource "aws_cloudwatch_event_rule" "denied" {
+  for_each = {
+    denied      = ["*resource: ${var.prefix}-api-key *", "*:secret:${var.prefix}-api-key*"]
+    denied_next = ["*resource: ${var.prefix}-next-api-key *", "*:secret:${var.prefix}-next-api-key*"]
+  }
   name_prefix = "${var.prefix}-denied-"
   state       = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
   event_pattern = jsonencode({
     source        = ["aws.secretsmanager"]
     "detail-type" = ["AWS API Call via CloudTrail"]
     detail = {
-      errorCode = [{ prefix = "AccessDenied" }]
-      errorMessage = [
-        { wildcard = "*resource: ${var.prefix}-api-key *" },
-        { wildcard = "*resource: ${var.prefix}-next-api-key *" },
-        { wildcard = "*:secret:${var.prefix}-api-key*" },
-        { wildcard = "*:secret:${var.prefix}-next-api-key*" },
-      ]
+      errorCode    = [{ prefix = "AccessDenied" }]
+      errorMessage = [for text in each.value : { wildcard = text }]
     }
   })
 }
 
 resource "aws_cloudwatch_event_target" "alarms" {
-  for_each = { rotated = aws_cloudwatch_event_rule.rotated.name, denied = aws_cloudwatch_event_rule.denied.name }
-  rule     = each.value
-  arn      = aws_sns_topic.alarms.arn
+  for_each = merge(
+    { rotated = aws_cloudwatch_event_rule.rotated.name },
+    { for key, rule in aws_cloudwatch_event_rule.denied : key => rule.name },
+  )
+  rule = each.value
+  arn  = aws_sns_topic.alarms.arn
 }
