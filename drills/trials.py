@@ -38,6 +38,7 @@ LONGER = TTL + 1.5  # so that a service which reads once in a TTL reads in this 
 DEADLINE, PATIENCE, STALLED = 5.0, 6.0, 30.0
 BUSY_DEADLINE, PACE = 2 * DEADLINE, 0.1  # at most; between two requests of a thread
 ROTATIONS, LEAK = 2, 20  # the second is the number of characters of a token that tell too much
+LOST = "connection lost"
 DENIED = "User is not authorized to perform: secretsmanager:GetSecretValue"
 
 
@@ -60,10 +61,13 @@ class Service(Program):
     def __init__(self, cloud: Cloud, command: Sequence[str], ttl: int, **environment: str) -> None:
         named = {"SECRET_NAME": SECRET_NAME, "CACHE_NAME": CACHE_NAME, "TOKEN_TTL": str(ttl)}
         super().__init__(cloud, command, **named, **environment)
-        self._cloud, self._user, self._succeeded, self.bodies = cloud, f"user-{time.time_ns()}", 0, list[str]()
+        self._cloud, self._user, self._succeeded, self._lost = cloud, f"user-{time.time_ns()}", 0, 0
+        self.bodies: list[str] = []
         # A connection for each request, so that it may meet any process of the service.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-        self._http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", limits=limits, trust_env=False)
+        self._http = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}", limits=limits, headers={"Connection": "close"}, trust_env=False
+        )
 
     def request(self, seconds: float = STALLED) -> str:
         """Send one request. Return the code of its failure, or an empty text."""
@@ -71,6 +75,8 @@ class Service(Program):
             response = self._http.post(f"/visits/{self._user}", timeout=seconds)
         except httpx.TimeoutException:
             return f"no response within {seconds:.0f} s"
+        except (httpx.ReadError, httpx.RemoteProtocolError):
+            return LOST
         except httpx.HTTPError as error:
             return type(error).__name__
         self.bodies.append(response.text)
@@ -84,6 +90,7 @@ class Service(Program):
         time.sleep(pause)
         codes = [str(code) for code in at_once(lambda: self.request(seconds))]
         self._succeeded += codes.count("")
+        self._lost += codes.count(LOST)
         return codes
 
     def warm_up(self) -> float:
@@ -113,8 +120,11 @@ class Service(Program):
         return set(parents) - set(parents.values()) <= served
 
     def must_succeed(self, codes: Sequence[str], when: str = "") -> None:
-        """Raise `Unsound`, with how many of how many requests failed and their codes, if one did."""
-        if failed := Counter(filter(None, codes)):
+        """Raise `Unsound`, with how many of how many requests failed and their codes, if one did.
+
+        One lost connection is no finding: on a very busy machine gunicorn was seen to lose one in 40,000.
+        """
+        if (failed := Counter(filter(None, codes))) not in (Counter(), Counter([LOST])):
             each = ", ".join(f"{code} ({times})" for code, times in failed.most_common(3))
             seen = f"{when}{failed.total():,} of {len(codes):,} requests failed: {each}"
             raise Unsound(seen if self._succeeded else seen + KEY.sub("<hidden>", self.last_words()))
@@ -125,7 +135,7 @@ class Service(Program):
         with CacheClient(Configurations.Laptop.v1(), credentials, timedelta(minutes=10)) as client:
             response = client.get(CACHE_NAME, f"visits/{self._user}")
         counted = int(response.value_string) if isinstance(response, CacheGet.Hit) else 0
-        if counted != self._succeeded:
+        if not self._succeeded <= counted <= self._succeeded + self._lost:
             seen = f"Momento counted {counted:,} visits, and {self._succeeded:,} requests succeeded"
             raise Unsound(seen, "Increment visits/USER once for each request, and respond 502 to Momento's errors.")
 
@@ -234,7 +244,7 @@ def under_rotations(bench: Bench, service: Service) -> list[str]:
                 bench.rotate()
             enough, seen, quiet_since = waves + 2, -1, time.monotonic()
             end = quiet_since + 5 * APART  # for a service that reads all the time
-            while not any(codes) and (waves < enough or time.monotonic() < min(end, quiet_since + APART)):
+            while not set(codes) - {"", LOST} and (waves < enough or time.monotonic() < min(end, quiet_since + APART)):
                 if seen != (seen := reads(bench.cloud)):
                     quiet_since = time.monotonic()
                 time.sleep(0.05)
