@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s#]+)([^)\s]*\))")
 CODE = re.compile(r"(^```.*?^```$)", re.M | re.S)
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".tf": "terraform", ".j2": "jinja"}
+PAGES = "docs/ten_minutes.md", "docs/production.md", "docs/runbook.md"  # those that are in the contents
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
 
 
@@ -46,7 +47,7 @@ class Book:
         elif path.endswith(".ipynb"):
             self.write(path, self.notebook(path))
         elif path.endswith(".md"):
-            orphan = "" if path == "docs/ten_minutes.md" else "---\norphan: true\n---\n\n"
+            orphan = "" if path in PAGES else "---\norphan: true\n---\n\n"
             self.write(path, orphan + self.with_its_links(text_of(path), path))
         else:
             self.write(f"{path}.md", source_page(path))
@@ -133,7 +134,7 @@ def listing(folder: str) -> str:
 
 def contents() -> str:
     """The book's contents: the parts of the map, with titles and minutes as the notebooks give them."""
-    parts = [("Short of time?", ["I have ten minutes <docs/ten_minutes>"])]
+    parts = [("Without a notebook", [path.removesuffix(".md") for path in PAGES])]
     for line in text_of("notebooks/MAP.md").splitlines():
         if part := re.match(r"\*\*(.*?)\*\*", line):
             parts.append((part[1], []))

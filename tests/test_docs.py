@@ -20,8 +20,15 @@ PAGE = (ROOT / "docs/ten_minutes.md").read_text(encoding="utf-8")
 pytestmark = pytest.mark.slow
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.M | re.S)
+def blocks(language: str, page: str = PAGE) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.M | re.S)
+
+
+def test_the_unit_test_of_the_questions_is_one(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "notebooks"))
+    (code,) = blocks("python", (ROOT / "docs/production.md").read_text(encoding="utf-8"))
+    exec(code, names := {})
+    names["test_it_uses_the_key_of_the_secret"](monkeypatch)
 
 
 def parsed(command: str):

@@ -1,121 +1,153 @@
-"""Every command of docs/runbook.md, run in the sandbox: afterwards a service serves again."""
+"""docs/runbook.md, pasted line by line into bash, with the AWS CLI and a service beside it."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
-import shlex
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import boto3
+import httpx
 import pytest
-from fakes import until
-from momento import CacheClient, Configurations
-from momento.responses import CacheGet
-from names import SECRET_NAME
 
 from helpers.cloud import Cloud
-from momento_token import SharedClient, State, TokenSource
+from sandbox.processes import Server
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGE = (ROOT / "docs" / "runbook.md").read_text()
-NEXT_KEY = "next-key"
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-
-def run(section: str, operation: str, **variables: str) -> dict[str, Any]:
-    """Run a command of the page with these variables, by boto3: the AWS CLI's words are the API's."""
-    part = PAGE.split(f"\n## {section}\n")[1].split("\n## ")[0]
-    (command,) = re.findall(rf"^ +aws secretsmanager ({operation} .+)$", part, re.M)
-    _, *options = [re.sub(r"\$(\w+)", lambda name: variables[name[1]], word) for word in shlex.split(command)]
-    names = ["".join(word.title() for word in option[2:].split("-")) for option in options[::2]]
-    method = getattr(boto3.client("secretsmanager"), operation.replace("-", "_"))
-    return method(**dict(zip(names, options[1::2], strict=True)))
-
-
-def version(label: str) -> str:
-    versions = boto3.client("secretsmanager").describe_secret(SecretId=SECRET_NAME)["VersionIdsToStages"]
-    return next(version for version, labels in versions.items() if label in labels)
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+PAGE = (NOTEBOOKS.parent / "docs" / "runbook.md").read_text(encoding="utf-8")
+SECRET, NEXT_KEY, ROLE = "momento-api-key", "momento-next-api-key", "momento-ServiceRole-1A2B3C"
+FUNCTION = "arn:aws:lambda:us-west-2:123456789012:function:momento-rotation"
+# CloudTrail and CloudWatch Logs are nowhere here: the CLI checks the form of their commands, and makes no call.
+AWS_CLI = f"""#!/bin/sh
+printf '%s\\n' "$*" >> "$0.log"
+case $1 in cloudtrail | logs) set -- "$@" --generate-cli-skeleton output ;; esac
+PYTHONPATH={sys.prefix}/aws_cli exec {sys.executable} -m awscli "$@"
+"""
 
 
-@pytest.fixture
-def serves(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], bool]]:
-    """A function that tells whether a service with momento_token serves."""
+class Person:
+    """Somebody with a bash who pastes sections of the page while a service runs."""
 
-    def make(token: str) -> CacheClient:
-        return CacheClient(Configurations.Laptop.v1(), cloud.credentials_from(token), timedelta(minutes=1))
+    def __init__(self, cloud: Cloud, folder: Path, address: str) -> None:
+        self._address, self._typed = address, {"NEW_KEY": cloud.issue_api_key, "ROLE": lambda: ROLE}
+        (cli := folder / "aws").write_text(AWS_CLI)
+        cli.chmod(0o755)
+        environment = cloud.program_environment() | {"PATH": f"{folder}:{os.environ['PATH']}"}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        self.bash = subprocess.Popen(["bash", "--norc"], env=environment, text=True, **pipes)
+        self.pastes("First")
 
-    for pause in ("FIRST_PAUSE", "LONGEST_PAUSE"):
-        monkeypatch.setattr(f"momento_token.waiting.{pause}", 0.01)
-    source = TokenSource(SECRET_NAME)
-    with SharedClient(source, make) as clients:
+    def pastes(self, section: str) -> None:
+        """Paste all blocks of a section. A check is repeated, as the page says; any other line has to work."""
+        part = PAGE.split(f"\n## {section}\n")[1].split("\n## ")[0].replace("http://localhost:8080", self._address)
+        for block in re.findall(r"^ *```sh\n(.*?)^ *```$", part, re.M | re.S):
+            lines = block.splitlines()
+            for line in map(str.strip, lines):
+                name = re.match(r"read -\w+ (\w+)", line)
+                assert not name or len(lines) == 1, "`read` would take the line after it"
+                end = time.monotonic() + (100 if "| grep" in line else 0)
+                while (done := self.line(line, self._typed[name[1]]() if name else ""))[0]:
+                    assert time.monotonic() < end, (line, done)
 
-        def get() -> bool:
-            response = clients.call(lambda client: client.get("tutorial", "key"))
-            return not isinstance(response, CacheGet.Error) and source.state is State.FRESH
+    def line(self, line: str, typed: str = "") -> tuple[int, str]:
+        """Paste a line, and type what it reads; return its exit code and what it printed."""
+        print(line, *filter(None, [typed]), "echo END $?", sep="\n", file=self.bash.stdin, flush=True)
+        said = ""
+        while not (end := re.search(r"END (\d+)\n$", said)):
+            said += self.bash.stdout.readline()
+        assert "eyJ" not in said, "a key is shown"
+        return int(end[1]), said
 
-        yield get
+    def meets_an_error_of_the_page(self, command: str) -> None:
+        """Try a command. The words after the operation are AWS's, and differ here."""
+        said = self.line(f'aws secretsmanager {command} --secret-id "$SECRET"')[1]
+        assert re.search(r"An error occurred .+? operation: ", said)[0] in PAGE
 
+    def visits(self) -> int:
+        return httpx.post(f"{self._address}/visits/a").status_code
 
-def test_a_leaked_token(cloud, serves):
-    assert serves()
-    run("A token has leaked", "put-secret-value", SECRET=SECRET_NAME, NEW_KEY=cloud.issue_api_key())
-    cloud.revoke_api_key(cloud.api_key)
-    assert serves()
-
-
-@pytest.mark.slow
-def test_a_rotation_that_is_stuck(cloud, serves):
-    """Twice: its pending version has no value, then a bad one."""
-    section, secret, sm = "A rotation is stuck", {"SECRET": SECRET_NAME}, boto3.client("secretsmanager")
-    function = cloud.deploy_function(
-        str(ROOT / "notebooks" / "rotation_function.py"), NEXT_KEY_SECRET=NEXT_KEY, CACHE_NAME="tutorial"
-    )
-    boto3.client("lambda").add_permission(
-        FunctionName=function,
-        StatementId="secrets-manager",
-        Action="lambda:InvokeFunction",
-        Principal="secretsmanager.amazonaws.com",
-    )
-    sm.create_secret(Name=NEXT_KEY)
-    for pending in ("without a value", "with a bad value"):
-        used = sm.get_secret_value(SecretId=SECRET_NAME)["SecretString"]
-        sm.put_secret_value(SecretId=NEXT_KEY, SecretString=used)  # in use, so refused
-        rules = {"AutomaticallyAfterDays": 30}
-        sm.rotate_secret(SecretId=SECRET_NAME, RotationLambdaARN=function, RotationRules=rules)
-        assert cloud.rotation_log(function)[-1][0] == "RotationFailed"
-        stuck = version("AWSPENDING")
-        assert run(section, "describe-secret", **secret)["VersionIdsToStages"][stuck] == ["AWSPENDING"] and serves()
-        if pending == "with a bad value":
-            run(section, "update-secret-version-stage", PENDING=stuck, **secret)
-        run(section, "put-secret-value", NEXT_KEY=NEXT_KEY, NEW_KEY=cloud.issue_api_key())
-        try:
-            run(section, "rotate-secret", **secret)
-        except sm.exceptions.InvalidRequestException as error:
-            assert "will be reattempted" in str(error)  # the rotation that failed goes on
-        assert cloud.rotation_log(function)[-1][0] == "RotationSucceeded"
-        cloud.revoke_api_key(used)
-        assert serves()
+    def sees(self, state: str) -> None:
+        while httpx.get(f"{self._address}/health").json()["token"] != state:
+            self.visits()
 
 
-def test_a_key_that_momento_refuses(cloud, serves):
-    for key in (cloud.issue_api_key(), expired := cloud.issue_api_key()):
-        boto3.client("secretsmanager").put_secret_value(SecretId=SECRET_NAME, SecretString=key)
-    cloud.revoke_api_key(expired)
-    assert not serves()
-    section, operation = "Momento refuses the current key", "update-secret-version-stage"
-    run(section, operation, SECRET=SECRET_NAME, PREVIOUS=version("AWSPREVIOUS"), CURRENT=version("AWSCURRENT"))
-    until(serves)
+@contextmanager
+def on_call(cloud: Cloud, folder: Path, **credentials: str) -> Iterator[Person]:
+    """Let somebody look after both secrets, a rotation whose next key is spent, and a service, which serves in the end."""
+    for name in (SECRET, NEXT_KEY):
+        boto3.client("secretsmanager").create_secret(Name=name, SecretString=cloud.api_key)
+    (file := folder / "momento-rotation.py").write_text((NOTEBOOKS / "rotation_function.py").read_text())
+    assert cloud.deploy_function(str(file), NEXT_KEY_SECRET=NEXT_KEY, CACHE_NAME="tutorial") == FUNCTION
+    allow = {"Action": "lambda:InvokeFunction", "Principal": "secretsmanager.amazonaws.com"}
+    boto3.client("lambda").add_permission(FunctionName=FUNCTION, StatementId="secrets-manager", **allow)
+    settings = {"SECRET_NAME": SECRET, "CACHE_NAME": "tutorial", "TOKEN_TTL": "1", **credentials}
+    with Server(
+        cloud, "uvicorn", "--port", "0", "visits_async:app", folder=NOTEBOOKS / "services", **settings
+    ) as server:
+        person = Person(cloud, folder, server.address)
+        assert person.visits() == 200
+        yield person
+        person.bash.communicate()
+        assert person.visits() == 200
+    assert "eyJ" not in (folder / "aws.log").read_text(), "a key is in the list of processes"
 
 
-def test_a_deleted_secret(cloud, serves):
-    section, sm = "The secret is deleted", boto3.client("secretsmanager")
-    assert serves()
-    sm.delete_secret(SecretId=SECRET_NAME)
-    run(section, "restore-secret", SECRET=SECRET_NAME)
-    assert serves()
-    sm.delete_secret(SecretId=SECRET_NAME, ForceDeleteWithoutRecovery=True)
-    run(section, "create-secret", SECRET=SECRET_NAME, NEW_KEY=cloud.issue_api_key())
-    cloud.revoke_api_key(cloud.api_key)
-    until(serves)
+def test_a_token_has_leaked(cloud, tmp_path):
+    with on_call(cloud, tmp_path) as person:
+        cloud.revoke_api_key(cloud.api_key)
+        person.pastes("A token has leaked")
+
+
+def test_a_rotation_is_stuck(cloud, tmp_path):
+    with on_call(cloud, tmp_path) as person:
+        boto3.client("secretsmanager").rotate_secret(SecretId=SECRET, RotationLambdaARN=FUNCTION)
+        assert "The next key is spent" in cloud.rotation_log(FUNCTION)[1][1]
+        person.meets_an_error_of_the_page("rotate-secret")
+        assert cloud.rotation_log(FUNCTION)[-1][0] == "RotationFailed"  # it was reattempted
+        person.pastes("A rotation is stuck")
+        cloud.revoke_api_key(cloud.api_key)
+
+
+def test_momento_refuses_the_current_key(cloud, tmp_path):
+    with on_call(cloud, tmp_path) as person:
+        boto3.client("secretsmanager").put_secret_value(
+            SecretId=SECRET, SecretString=(expired := cloud.issue_api_key())
+        )
+        cloud.revoke_api_key(expired)
+        person.sees("refused")
+        person.pastes("Momento refuses the current key")
+
+
+def test_the_secret_is_deleted_and_then_gone(cloud, tmp_path):
+    with on_call(cloud, tmp_path) as person:
+        boto3.client("secretsmanager").delete_secret(SecretId=SECRET)
+        person.sees("denied")
+        person.meets_an_error_of_the_page("get-secret-value")
+        person.pastes("The secret is deleted")
+        boto3.client("secretsmanager").delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
+        boto3.client("secretsmanager").put_secret_value(SecretId=NEXT_KEY, SecretString=cloud.issue_api_key())
+        cloud.revoke_api_key(cloud.api_key)
+        person.meets_an_error_of_the_page("get-secret-value")
+        person.pastes("The secret is gone")
+
+
+def test_every_service_says_access_denied(iam_cloud, tmp_path):
+    iam, policy = boto3.client("iam"), {"RoleName": ROLE, "PolicyName": "read-it"}
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
+    role = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]["Arn"]
+    allow = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
+    iam.put_role_policy(**policy, PolicyDocument=json.dumps({"Statement": [allow]}))
+    key = boto3.client("sts").assume_role(RoleArn=role, RoleSessionName="task")["Credentials"]
+    names = {"AccessKeyId": "ACCESS_KEY_ID", "SecretAccessKey": "SECRET_ACCESS_KEY", "SessionToken": "SESSION_TOKEN"}
+    with on_call(iam_cloud, tmp_path, **{f"AWS_{name}": key[field] for field, name in names.items()}) as person:
+        iam.delete_role_policy(**policy)
+        person.sees("denied")
+        person.pastes("Every service says AccessDeniedException")
