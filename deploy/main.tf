@@ -372,7 +372,7 @@ resource "aws_cloudwatch_event_rule" "rotated" {
 
 # Secrets Manager has denied a call for one of the two secrets. CloudTrail's record of such a call has no request
 # parameters, only the message, which names the secret as the caller did: by its name, or by its ARN. A rule gets
-# events of reads in this state only. There are two rules, as EventBridge refuses one with all four wildcard patterns.
+# events of reads in this state only. There are two rules, as EventBridge limits the wildcards in one.
 resource "aws_cloudwatch_event_rule" "denied" {
   for_each = {
     denied      = ["*resource: ${var.prefix}-api-key *", "*:secret:${var.prefix}-api-key*"]
