@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
+import subprocess
 from pathlib import Path
 
 import boto3
 import pytest
-from botocore import xform_name
+from aws_command import assumed, shell_environment
 from names import SECRET_NAME
 from sdk_example import example
 
@@ -31,17 +31,6 @@ def test_the_unit_test_of_the_questions_is_one(monkeypatch):
     names["test_it_uses_the_key_of_the_secret"](monkeypatch)
 
 
-def parsed(command: str):
-    """Return the boto3 client, its method and the arguments of an AWS CLI command: both read the same models."""
-    program, service, operation, *options = shlex.split(command)
-    assert program == "aws"
-    client, method = boto3.client(service), operation.replace("-", "_")
-    shape = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[method])
-    known = {f"--{xform_name(name, '-')}": name for name in shape.input_shape.members}
-    pairs = zip(options[::2], options[1::2], strict=True)
-    return client, method, {known[option]: value for option, value in pairs}
-
-
 def test_the_example_runs(cloud, tmp_path):
     (tmp_path / "example.py").write_text(f"{example()}\nexample_API_retrieveAuthTokenFromSecretsManager()\n")
     before = cloud.calls_seen()
@@ -50,15 +39,14 @@ def test_the_example_runs(cloud, tmp_path):
     assert max(map(len, example().splitlines())) <= 120  # as in the SDK's repository
 
 
-def test_the_ten_minutes_commands_are_commands_and_store_what_is_piped_into_them(cloud):
-    store, attach = blocks("sh")
-    given, command = store.strip().splitlines()[1].split(" | ")
-    assert shlex.split(given) == ["printf", "%s", "$MOMENTO_API_KEY"]
-    client, create_secret, arguments = parsed(command)
-    assert arguments.pop("SecretString") == "file:///dev/stdin"
-    client.delete_secret(SecretId=arguments["Name"], ForceDeleteWithoutRecovery=True)
-    getattr(client, create_secret)(SecretString=cloud.api_key, **arguments)
-    stored = client.get_secret_value(SecretId=SECRET_NAME, VersionStage="AWSCURRENT")
-    assert stored["SecretString"] == cloud.api_key
-    _, operation, arguments = parsed(attach)
-    assert (operation, arguments["PolicyDocument"]) == ("put_role_policy", "file://policy.json")
+def test_the_ten_minutes_commands_store_what_is_typed_and_let_one_role_read_it(iam_cloud, tmp_path):
+    boto3.client("secretsmanager").delete_secret(SecretId=SECRET_NAME, ForceDeleteWithoutRecovery=True)
+    credentials, shell = assumed("my-service"), shell_environment(iam_cloud, tmp_path)
+    (tmp_path / "policy.json").write_text(*blocks("json"))
+    for command in blocks("sh"):
+        subprocess.run(
+            ["bash", "-c", command], input=f"{iam_cloud.api_key}\n", cwd=tmp_path, env=shell, text=True, check=True
+        )
+    assert "eyJ" not in (tmp_path / "aws.log").read_text()
+    session = boto3.Session(*credentials.values())
+    assert session.client("secretsmanager").get_secret_value(SecretId=SECRET_NAME)["SecretString"] == iam_cloud.api_key

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +12,7 @@ from pathlib import Path
 import boto3
 import httpx
 import pytest
+from aws_command import assumed, shell_environment
 
 from helpers.cloud import Cloud
 from sandbox.processes import Server
@@ -25,12 +23,6 @@ NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 PAGE = (NOTEBOOKS.parent / "docs" / "runbook.md").read_text(encoding="utf-8")
 SECRET, NEXT_KEY, ROLE = "momento-api-key", "momento-next-api-key", "momento-ServiceRole-1A2B3C"
 FUNCTION = "arn:aws:lambda:us-west-2:123456789012:function:momento-rotation"
-# CloudTrail and CloudWatch Logs are nowhere here: the CLI checks the form of their commands, and makes no call.
-AWS_CLI = f"""#!/bin/sh
-printf '%s\\n' "$*" >> "$0.log"
-case $1 in cloudtrail | logs) set -- "$@" --generate-cli-skeleton output ;; esac
-PYTHONPATH={sys.prefix}/aws_cli exec {sys.executable} -m awscli "$@"
-"""
 
 
 class Person:
@@ -38,11 +30,8 @@ class Person:
 
     def __init__(self, cloud: Cloud, folder: Path, address: str) -> None:
         self._address, self._typed = address, {"NEW_KEY": cloud.issue_api_key, "ROLE": lambda: ROLE}
-        (cli := folder / "aws").write_text(AWS_CLI)
-        cli.chmod(0o755)
-        environment = cloud.program_environment() | {"PATH": f"{folder}:{os.environ['PATH']}"}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        self.bash = subprocess.Popen(["bash", "--norc"], env=environment, text=True, **pipes)
+        self.bash = subprocess.Popen(["bash", "--norc"], env=shell_environment(cloud, folder), text=True, **pipes)
         self.pastes("First")
 
     def pastes(self, section: str) -> None:
@@ -140,14 +129,7 @@ def test_the_secret_is_deleted_and_then_gone(cloud, tmp_path):
 
 
 def test_every_service_says_access_denied(iam_cloud, tmp_path):
-    iam, policy = boto3.client("iam"), {"RoleName": ROLE, "PolicyName": "read-it"}
-    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
-    role = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]["Arn"]
-    allow = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
-    iam.put_role_policy(**policy, PolicyDocument=json.dumps({"Statement": [allow]}))
-    key = boto3.client("sts").assume_role(RoleArn=role, RoleSessionName="task")["Credentials"]
-    names = {"AccessKeyId": "ACCESS_KEY_ID", "SecretAccessKey": "SECRET_ACCESS_KEY", "SessionToken": "SESSION_TOKEN"}
-    with on_call(iam_cloud, tmp_path, **{f"AWS_{name}": key[field] for field, name in names.items()}) as person:
-        iam.delete_role_policy(**policy)
+    with on_call(iam_cloud, tmp_path, **assumed(ROLE, "secretsmanager:GetSecretValue")) as person:
+        boto3.client("iam").delete_role_policy(RoleName=ROLE, PolicyName="first")
         person.sees("denied")
         person.pastes("Every service says AccessDeniedException")
