@@ -19,8 +19,8 @@ log.addHandler(logging.NullHandler())
 class State(StrEnum):
     """How good the token is. Whether it can be used is `TokenSource.ready`."""
 
-    FRESH = "fresh"  # served at once
-    DUE = "due"  # served at once, while it is refreshed in the background
+    FRESH = "fresh"  # served immediately
+    DUE = "due"  # served immediately, while it is refreshed in the background
     STALE = "stale"  # older than `ttl`: served only while Secrets Manager can't be reached
     REFUSED = "refused"  # Momento refuses it, and no other has been read
     DENIED = "denied"  # Secrets Manager denied the last read
@@ -35,7 +35,7 @@ class Event:
     - "read": the secret was read, in `seconds`.
     - "failed": a read brought no usable token; `code` says why, `denied` whether Secrets Manager denied it.
     - "stale": a caller got a copy of an age of `seconds`, because no newer one could be read.
-    - "unknown_key": the token has none of the formats that this package knows. It is used all the same.
+    - "unknown_key": the token has none of the formats that this package knows. It is still used.
     - "client_replaced": a new Momento client took the place of one with an older token.
     - "client_failed": no client could be made with the new token (`code`). The one before stays in use if there is one.
     - "gap": messages of the topic `topic` are missing, `missed` of them if Momento says how many.

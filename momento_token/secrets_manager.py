@@ -44,7 +44,7 @@ FIXES = (
     (r"Validation|InvalidParameter|ParamValidation", r"", "the name or ARN that was passed to TokenSource is no valid one"),
     (r"Unauthorized|SSO|TokenRetrieval", r"", "log in again: `aws sso login`"),
     (r"Credential", r"", "give this process AWS credentials: a role, a profile or variables"),
-    (r"NoRegion", r"", "set AWS_REGION"),
+    (r"NoRegion", r"", "set AWS_DEFAULT_REGION, as boto3 ignores AWS_REGION"),
     (r"Profile|ConfigParse|ConfigNotFound", r"", "correct AWS_PROFILE or the AWS configuration file"),
     (r"SSL", r"", "check which certificates this process trusts (AWS_CA_BUNDLE)"),
     (r"Connect|Timeout|Endpoint|Proxy|Incomplete|Stream|HTTP", r"", "check that this process can reach the endpoint of Secrets Manager"),

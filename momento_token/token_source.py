@@ -1,6 +1,6 @@
 """A Momento token from AWS Secrets Manager, shared by all threads and tasks of a process.
 
-One caller reads the secret and the others wait for it; a refresh runs in the background, and nobody waits for that. While
+One caller reads the secret and the others wait for it; a refresh runs in the background, and no caller waits for that. While
 Secrets Manager can't be reached, the last token is served until it is `max_age` old. When Secrets Manager denies the read,
 the token is dropped.
 """
@@ -52,7 +52,7 @@ class _Read:
 
     began_at: Moment
     after_refusal: bool
-    is_retry: bool  # after a refusal, in an outage: nobody waits for it
+    is_retry: bool  # after a refusal, in an outage: no caller waits for it
     pid: int = field(default_factory=os.getpid)
     over: Future[None] = field(default_factory=new_future)
 
@@ -235,7 +235,7 @@ class TokenSource:
                 return copy.token
             problem = self._problem if read is None or read.over.done() else None
             if problem is None and read and read.over.done() and time.monotonic() < end:
-                continue  # it was reset meanwhile, or what it brought is too old already
+                continue  # it was reset in the meantime, or what it brought is too old already
             problem = problem or self._no_response()
             # A new one for each caller: threads must not share a traceback.
             raise without_frames(TokenUnavailable(str(problem), problem.denied, problem.code), problem.__cause__)
@@ -296,7 +296,7 @@ class TokenSource:
         if self._clocks.since(read.began_at) >= HUNG:
             self._client = None  # it may be the one that hangs
             self._finish(read, self._no_response())
-            self._pause = -PATIENCE  # the next one begins at once, as this process may have been frozen
+            self._pause = -PATIENCE  # the next one begins immediately, as this process may have been frozen
             return None
         return read
 

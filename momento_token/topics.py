@@ -124,7 +124,7 @@ class _Topics(SharedClients[Any]):
                     stream = _Stream(response, lease)
                     self._streams.add(stream)
                     position.begin()
-                    if self._closed:  # in the meantime: then nobody else would end it
+                    if self._closed:  # in the meantime: then no other thread would end it
                         response.unsubscribe()
                     return stream
                 if is_refused(response) and await self._renewed(lease):
@@ -207,7 +207,7 @@ class SharedTopicClient(_Topics, SharedClient[TopicClient]):
         """Yield the messages of a topic, from its latest one on, until this shared client is closed.
 
         It subscribes again after the last message when a rotation, a lost connection or a deadline has ended the stream.
-        The stream is closed when you stop: at once where you close the generator, as `contextlib.closing` does.
+        The stream is closed when you stop: immediately where you close the generator, as `contextlib.closing` does.
 
         Raises `SubscriptionError` if Momento refuses the subscription, as for a cache that doesn't exist, and
         `TokenUnavailable` if there is no token to begin with, or Secrets Manager denies the read when a stream has to be

@@ -105,7 +105,7 @@ def start_thread(work: Callable[[], None]) -> None:
 
 
 class ProcessLock:
-    """A lock for each process: in a forked child, nobody releases one that another thread held.
+    """A lock for each process: in a forked child, no thread releases one that another thread held.
 
     It is reentrant, as a signal handler may need it too.
     """

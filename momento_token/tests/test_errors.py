@@ -127,7 +127,7 @@ def test_the_fix_follows_the_message_and_not_the_code_alone(code, message, fix):
     "error, fix",
     [
         (aws.ParamValidationError(report="Invalid length for parameter SecretId"), "passed to TokenSource"),
-        (aws.NoRegionError(), "set AWS_REGION"),
+        (aws.NoRegionError(), "set AWS_DEFAULT_REGION"),
         (aws.ProfileNotFound(profile="p"), "AWS_PROFILE"),
         (aws.ConfigParseError(path="p", error="e"), "configuration file"),
         (aws.UnauthorizedSSOTokenError(), "aws sso login"),
