@@ -279,7 +279,7 @@ class TokenSource:
         return self._problem is not None or self._clocks.since(self._refused_at) < waiting.LONGEST_PAUSE
 
     def _failed_lately(self) -> bool:
-        """Has a read failed, not so long ago that nobody has looked since? Then nobody waits for the next one."""
+        """Tell whether a read failed so recently that callers need not wait for the next one."""
         return self._problem is not None and self._clocks.since(self._paused_at) < self._pause + PATIENCE
 
     def _no_response(self) -> TokenUnavailable:
