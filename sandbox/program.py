@@ -7,6 +7,7 @@ closes, as it does when the kernel ends. Not for Windows.
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -30,6 +31,14 @@ os._exit(program.wait() & 255)
 """
 
 
+def free_port() -> int:
+    """Return a port that nothing uses, below those that a system gives to connections: no other program takes it by chance."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
 class NotListening(SandboxError):
     """The program takes no requests. The message says what it printed last."""
 
@@ -38,8 +47,7 @@ class Program:
     """A program while it runs: it listens when the block begins, and all its processes are killed when the block ends."""
 
     def __init__(self, cloud: Connected, command: Sequence[str], **environment: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         python = {"PYTHONUNBUFFERED": "1", "PYTHON_COLORS": "0"}  # what Python prints comes early, and as plain text
         named = {"PORT": str(self.port), **environment}
         self._command, self._environment = command, {**os.environ, **python, **cloud.program_environment(), **named}
