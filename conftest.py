@@ -24,6 +24,7 @@ LONGEST = (
     "notebooks/09",
     "tests/test_book",
     "notebooks/11",
+    "tests/test_trials",
     "tests/test_go_live",
     "notebooks/deeper/contest",
 )
