@@ -117,7 +117,7 @@ def errors_of_boto3(cloud: Cloud) -> list[tuple[Failure, Exception]]:
 
 
 def lab_tables(outcomes: Outcomes) -> tuple[Table, Table]:
-    """Return two tables: the failures in which a service may go on, and those in which it must stop."""
+    """Return two tables: the failures in which the call should succeed, and those in which it should fail."""
     ways = next(iter(outcomes.values()))
 
     def table(caption: str, *kinds: str) -> Table:
@@ -125,15 +125,15 @@ def lab_tables(outcomes: Outcomes) -> tuple[Table, Table]:
         rows = [
             (
                 one.title,
-                *[f"{'✗✓'[did.kind == one.right]} {did.text}" for did in outcomes[one.title].values()],
                 one.right,
+                *[f"{'✗✓'[did.kind == one.right]} {did.kind}" for did in outcomes[one.title].values()],
             )
             for one in failures
         ]
         counts = ", ".join(f"{way} {right_ones(outcomes, way, failures)}" for way in ways)
-        return Table(("Failure", *ways, "Right"), rows, f"{caption}. Right reactions of {len(rows)}: {counts}.")
+        return Table(("Failure", "Right", *ways), rows, f"{caption}. Right of {len(rows)}: {counts}.")
 
-    return table("The service may go on", NEW, OLD_COPY), table("The service must stop", ERROR)
+    return table("The call should succeed", NEW, OLD_COPY), table("The call should fail", ERROR)
 
 
 def right_ones(outcomes: Outcomes, way: str, failures: list[Failure] = FAILURES) -> int:
@@ -160,17 +160,17 @@ def _cause(failure: Failure, cloud: Cloud, client: Any, name: str) -> None:
 
 def _outcome(cloud: Cloud, read: Callable[[], str], copy: str) -> Outcome:
     """Read, and use at Momento what was read; `copy` is what the reader had before."""
-    then = ""
+    when = ""
     try:
         token = read()
-        then = "then "
+        when = " at Momento"
         # The SDK's own check, as a service has it: `credentials_from` strips white space.
         CredentialProvider.from_api_key_v2(token, cloud.momento_endpoint)
         with CacheClient(Configurations.Laptop.v1(), cloud.credentials_from(token), timedelta(minutes=1)) as client:
             response = client.get("tutorial", "key")
     except Exception as error:
-        return Outcome(ERROR, then + error_code(error.__cause__ or error), error)
+        return Outcome(ERROR, error_code(error.__cause__ or error) + when, error)
     if code := getattr(response, "error_code", None):  # Momento's SDK returns errors
-        return Outcome(ERROR, f"then {code.name}")
+        return Outcome(ERROR, code.name + when)
     kind = OLD_COPY if token == copy else NEW
     return Outcome(kind, kind)

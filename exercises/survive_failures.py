@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from drills.fault_lab import OLD_COPY, errors_of_boto3
 from drills.retry_waits import longest_waits
 from helpers.cloud import Cloud
+from momento_token.secrets_manager import ALSO_TRANSIENT, TRANSIENT
 
 from .common import Check, exercise, fault, misbehaved, run_learner
 
@@ -30,7 +32,8 @@ def check_timeouts(cloud: Cloud, secret_name: str, config: Any, deadline: float)
     read = run_learner(_read, secret_name, config)
     yield from misbehaved(read, "A read with this Config", "Set timeouts, in seconds above 0, and retries only.")
     mode, attempts, pauses, longest = longest_waits(boto3.client("secretsmanager", config=config))
-    said = f"Up to {attempts} attempts (mode {mode}): with no response, the longest wait is {longest:g} s."
+    many = "1 attempt" if attempts == 1 else f"up to {attempts} attempts"
+    said = f"{many[0].upper()}{many[1:]} (mode {mode}): with no response, the longest wait is {longest:g} s."
     between = ", ".join(f"{pause:g} s" for pause in pauses[:3]) or "0 s"
     hint = f"The deadline is {deadline:g} s. Each attempt may take both timeouts, and the longest pauses are {between}."
     yield longest > deadline, said, hint
@@ -51,27 +54,40 @@ def _read(secret_name: str, config: Config) -> object:
     return boto3.client("secretsmanager", config=config).get_secret_value(SecretId=secret_name)
 
 
-# Two errors that the lab doesn't have: the code, what happened, whether the old copy may be served, and why.
+NO_RESPONSE = "Only a response of AWS can be a denial: a timeout or missing credentials have no response and no code."
+WHERE = 'Let it return True or False. This error has a response: its code is error.response["Error"]["Code"].'
 STOP = "An error that you don't know should stop you: name those that pass, and treat every other as a denial."
-MORE_ERRORS = [
-    ("TokenVaultSealedException", "an unknown denial", False, STOP),
-    ("ServiceUnavailableException", "HTTP 503", True, "The service is away for a moment: any status from 500 up says so."),
-]  # fmt: skip
+PASSES = "It says nothing about your permission: serve the copy if the status or the code is one of those listed above."
+
+
+def _more_errors() -> Iterator[tuple[str, bool, str, Exception]]:
+    """Yield errors that the lab doesn't cause: what happened, whether the old copy may be served, why, and the error."""
+    yield "no AWS credentials", True, NO_RESPONSE, NoCredentialsError()
+    yield "an unknown denial", False, STOP, _error("TokenVaultSealedException", 400)
+    for status in (408, 429, 500, 502, 503):
+        yield f"HTTP {status}", True, PASSES, _error(str(status), status)  # as botocore names a response without a code
+    for code in sorted(TRANSIENT | ALSO_TRANSIENT):
+        yield code, True, PASSES, _error(code, 400)
+
+
+def _error(code: str, status: int) -> ClientError:
+    response: Any = {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "GetSecretValue")
 
 
 @exercise("denial")
 def check_stale_rule(cloud: Cloud, may_serve_old_copy: Callable[[Exception], object]) -> Check:
-    """Does `may_serve_old_copy(error)` distinguish transient errors from denials, for all that boto3 raises in the lab?"""
-    raised: list[Any] = [(one.title, one.right == OLD_COPY, one.why, error) for one, error in errors_of_boto3(cloud)]
-    for code, *told in MORE_ERRORS:
-        with fault(cloud, error=code):
-            raised.append((*told, run_learner(_read, "any name", Config(retries={"total_max_attempts": 1})).error))
+    """Does `may_serve_old_copy(error)` distinguish transient errors from denials, in the lab and beyond it?"""
+    of_the_lab = [(one.title, one.right == OLD_COPY, one.why, error) for one, error in errors_of_boto3(cloud)]
+    raised = [*of_the_lab, *_more_errors()]
     for title, right, why, error in raised:
         seen = f"{title[0].upper()}{title[1:]} ({type(error).__name__}):"
+        where = WHERE if getattr(error, "response", None) else NO_RESPONSE
         run = run_learner(may_serve_old_copy, error)
-        hint = "Not every error is a response from AWS: a timeout has no response and no code."
-        yield from misbehaved(run, f"{seen} your function", hint)
+        yield run.error is error, f"{seen} your function raised it.", "Let it return True or False, and raise nothing."
+        hints = [where] if isinstance(run.error, (AttributeError, LookupError, TypeError)) else []
+        yield from misbehaved(run, f"{seen} your function", *hints)
         said = run.returned
         yield not isinstance(said, bool), f"{seen} your function returned no bool.", "Let it return True or False."
         yield said != right, f"{seen} you would {'serve the old copy' if said else 'stop'}.", why
-    return f"Right for all {len(raised)} errors that boto3 raised."
+    return f"Right for all {len(raised)} errors."

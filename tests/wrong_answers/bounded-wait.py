@@ -10,6 +10,12 @@ my_config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attemp
 # %% The deadline is 3 s
 my_config = Config(connect_timeout=0.5, read_timeout=0.5)
 
+# %% Up to 2 attempts (mode standard): with no response, the longest wait is 4.05 s.
+my_config = Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 2})
+
+# %% 1 attempt (mode standard)
+my_config = Config(retries={"total_max_attempts": 1})
+
 # %% wait longer for both
 my_config = Config(read_timeout=1, connect_timeout=0.001, retries={"total_max_attempts": 2})
 

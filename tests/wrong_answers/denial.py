@@ -4,7 +4,7 @@ may_serve_old_copy = lambda error: None
 # %% A timeout says nothing about the token
 may_serve_old_copy = lambda error: False
 
-# %% a timeout has no response
+# %% a timeout or missing credentials have no response
 may_serve_old_copy = lambda error: error.response["Error"]["Code"] != "AccessDeniedException"
 
 # %% Nothing can be read until they are renewed
@@ -26,6 +26,72 @@ may_serve_old_copy = lambda error: "AccessDenied" not in str(error)
 DENIALS = {"AccessDeniedException", "DecryptionFailure", "InvalidRequestException", "ResourceNotFoundException"}
 may_serve_old_copy = lambda error: not isinstance(error, ClientError) or error.response["Error"]["Code"] not in DENIALS
 
-# %% any status from 500 up says so
-PASS = {"ThrottlingException", "InternalServiceError", "ExpiredTokenException"}
-may_serve_old_copy = lambda error: not isinstance(error, ClientError) or error.response["Error"]["Code"] in PASS
+# %% BandwidthLimitExceeded (ClientError): you would stop.
+PARTS = "Throttling", "Internal", "Unavailable", "ExpiredToken"
+
+
+def may_serve_old_copy(error):
+    if not isinstance(error, ClientError):
+        return True
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    known = any(part in error.response["Error"]["Code"] for part in PARTS)
+    return known or status in (408, 429) or status >= 500
+
+
+# %% HTTP 408 (ClientError): you would stop.
+may_serve_old_copy = lambda error: (
+    not isinstance(error, ClientError)
+    or error.response["Error"]["Code"] in TRANSIENT | ALSO_TRANSIENT
+    or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500
+)
+
+
+# %% HTTP 500 (ClientError): you would stop.
+def may_serve_old_copy(error):
+    if not isinstance(error, ClientError):
+        return True
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return error.response["Error"]["Code"] in TRANSIENT | ALSO_TRANSIENT or status in (408, 429) or status > 500
+
+
+# %% HTTP 502 (ClientError): you would stop.
+def may_serve_old_copy(error):
+    if not isinstance(error, ClientError):
+        return True
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return error.response["Error"]["Code"] in TRANSIENT | ALSO_TRANSIENT or status in (408, 429, 500, 503)
+
+
+# %% No AWS credentials (NoCredentialsError): you would stop.
+from botocore.exceptions import HTTPClientError
+
+
+def may_serve_old_copy(error):
+    if not isinstance(error, ClientError):
+        return isinstance(error, HTTPClientError)
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return error.response["Error"]["Code"] in TRANSIENT | ALSO_TRANSIENT or status in (408, 429) or status >= 500
+
+
+# %% It says nothing about your permission
+def may_serve_old_copy(error):
+    if not isinstance(error, ClientError):
+        return True
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return (
+        error.response["Error"]["Code"] in TRANSIENT or "Expired" in str(error) or status in (408, 429) or status >= 500
+    )
+
+
+# %% your function raised it.
+def may_serve_old_copy(error):
+    if isinstance(error, ClientError) and "AccessDenied" in str(error):
+        raise error
+    return True
+
+
+# %% its code is error.response["Error"]["Code"]
+may_serve_old_copy = lambda error: not isinstance(error, ClientError) or error["Error"]["Code"] in TRANSIENT
+
+# %% name 'BotoCoreErrors' is not defined
+may_serve_old_copy = lambda error: isinstance(error, BotoCoreErrors)
