@@ -37,14 +37,16 @@ def check_survives_rotation(cloud: Cloud, name: str, cache_name: str, make_servi
     """Does a service go on, without a failed request, when its token is replaced and revoked, twice?
 
     `make_service()` returns a function that serves one request, a visit of a user that Momento counts, and returns
-    Momento's response.
+    Momento's response or the number in it: without a check, `.value` of an error raises, so no failure is hidden.
     """
-    again = "When Momento denies the token: read the secret again, make a new client, and repeat the denied call."
+    again = "When Momento denies the token, and only then: read the secret again, make a new client, and repeat the denied call."
     with accepted_again(cloud, name) as held_before:
         _issued.append(new_key(cloud, name))
         serve = yield from function_of(make_service, "make_service")
         failed, seen, _ = yield from _served(cloud, name, cache_name, serve)
-        hint = "Increment the user's counter once for each request, and return Momento's response."
+        hint = 'Call make_service()("anna") in a cell of its own. SharedClient takes a TokenSource and a function of the token, its `call` a function of the client.'
+        if "(returned" in seen:
+            hint = "Increment the user's counter once for each request, and return Momento's response."
         yield failed, f"Before any rotation {seen}", again if "AUTHENTICATION" in seen.upper() else hint
         for which in ("a rotation", "a second rotation"):
             time.sleep(APART)
@@ -54,8 +56,7 @@ def check_survives_rotation(cloud: Cloud, name: str, cache_name: str, make_servi
             failed, seen, most = yield from _served(cloud, name, cache_name, serve)
             yield failed, f"After {which} {seen}", again
         after = f"After the second rotation {seen}"
-        hint = "Keep the token and share the client until Momento denies the token."
-        yield most >= REQUESTS, after, hint
+        yield most >= REQUESTS, after, again
         for code in LOST:
             with fault(cloud, "momento", "Increment", error=code, times=1), counting(cloud) as lost:
                 run_learner(serve, f"user-{uuid4()}")
@@ -93,9 +94,12 @@ def check_roll_back(cloud: Cloud, name: str, roll_back: Callable[[], object]) ->
         before = _versions(name)
         old, new = before["AWSPREVIOUS"], before["AWSCURRENT"]
         run = run_learner(roll_back)
-        labels, value = _versions(name), current_token(name)
-    hint = "A label is on one version: say from which it goes (RemoveFromVersionId) and to which (MoveToVersionId)."
+        labels = _versions(name)
+        lost = "AWSCURRENT" not in labels  # AWS would not have allowed that
+        value = new_key(cloud, name) if lost else current_token(name)
+    hint = "Inside roll_back, which takes no argument, look up the versions of SECRET_NAME with AWSCURRENT (RemoveFromVersionId) and AWSPREVIOUS (MoveToVersionId)."
     yield from misbehaved(run, "roll_back", hint)
+    yield lost, "No version has the label AWSCURRENT any more.", hint
     hint = "At the start of this notebook update_secret_version_stage moved it forward: now move it back."
     yield labels["AWSCURRENT"] == new, "AWSCURRENT is still on the token that Momento denies.", hint
     hint = "The one before is still there, under the label AWSPREVIOUS: move AWSCURRENT to it."

@@ -44,7 +44,7 @@ def make_service():
     return serve
 
 
-# %% share the client until Momento denies the token
+# %% When Momento denies the token, and only then
 make_service = lambda: lambda user: make_cache_client(current_token(SECRET_NAME)).increment(CACHE_NAME, user)
 
 
@@ -108,3 +108,22 @@ def make_service():
 def make_service():
     clients = SharedClient(TokenSource(SECRET_NAME), make_cache_client)
     return clients.call(lambda client: client.increment(CACHE_NAME, "anna"))
+
+
+# %% its `call` a function of the client
+def make_service():
+    clients = SharedClient(TokenSource(SECRET_NAME), make_cache_client)
+    client = make_cache_client(current_token(SECRET_NAME))
+    return lambda user: clients.call(client.increment(CACHE_NAME, user))
+
+
+# %% SharedClient takes a TokenSource and a function
+def make_service():
+    clients = SharedClient(make_cache_client, TokenSource(SECRET_NAME))
+    return lambda user: clients.call(lambda client: client.increment(CACHE_NAME, user))
+
+
+# %% Increment the user's counter once
+def make_service():
+    clients = SharedClient(TokenSource(SECRET_NAME), make_cache_client)
+    return lambda user: clients.call(lambda client: client.increment(CACHE_NAME, "visits"))
