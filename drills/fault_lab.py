@@ -163,7 +163,7 @@ def _outcome(cloud: Cloud, read: Callable[[], str], copy: str) -> Outcome:
     when = ""
     try:
         token = read()
-        when = " at Momento"
+        when = ", when used"
         # The SDK's own check, as a service has it: `credentials_from` strips white space.
         CredentialProvider.from_api_key_v2(token, cloud.momento_endpoint)
         with CacheClient(Configurations.Laptop.v1(), cloud.credentials_from(token), timedelta(minutes=1)) as client:
