@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 import tempfile
 import threading
 import time
@@ -20,10 +21,12 @@ from typing import NamedTuple, Self
 
 import boto3
 import httpx
+from IPython.display import Markdown
 
 from helpers.cloud import Cloud, CloudError
 from helpers.display import duration
-from sandbox.processes import Server, invoke_lambda, plain
+from sandbox.processes import invoke_lambda, plain
+from sandbox.program import Program
 
 from . import reads_seen
 from .rotation_drill import ROTATIONS, rotate
@@ -97,16 +100,23 @@ class Load:
             number += CLIENTS
 
 
+def parts_of(file: str, *names: str) -> Markdown:
+    """Show the parts of a Python file that hold one of these texts. Two blank lines end a part."""
+    parts = plain(file).read_text(encoding="utf-8").split("\n\n\n")
+    shown = "\n\n\n".join(part for part in parts if any(name in part for name in names))
+    return Markdown(f"```python\n{shown}\n```")
+
+
 @contextmanager
 def served(cloud: Cloud, command: str, **environment: str) -> Iterator[httpx.Client]:
-    """Start a server in the notebook's folder `services`, and give an HTTP client for it while the block runs."""
-    folder = plain("services/visits_metrics.py").parent
+    """Run a Python module in the notebook's folder `services`, and give an HTTP client for it while the block runs."""
+    folder, module = plain("services/visits_metrics.py").parent, [sys.executable, "-m", *shlex.split(command)]
     # No connection is kept, so that each request may meet another process, as behind a load balancer.
     alone = httpx.Limits(max_keepalive_connections=0)
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as counters,
-        Server(cloud, *shlex.split(command), folder=folder, PROMETHEUS_MULTIPROC_DIR=counters, **environment) as server,
-        httpx.Client(base_url=server.address, limits=alone, timeout=20, trust_env=False) as http,
+        Program(cloud, module, folder, PROMETHEUS_MULTIPROC_DIR=counters, **environment) as program,
+        httpx.Client(base_url=program.address, limits=alone, timeout=20, trust_env=False) as http,
     ):
         yield http
 
@@ -144,16 +154,16 @@ def drill_function(cloud: Cloud, file: str, settings: dict[str, str]) -> Service
     return ServiceDrill(requests, reads_seen(cloud) - before - ROTATIONS)
 
 
-def ten_invocations(cloud: Cloud, file: str, settings: dict[str, str]) -> tuple[str, int, int, str, str]:
-    """Invoke a Lambda handler ten times in a fresh process, and return a row.
+def ten_invocations(cloud: Cloud, file: str, settings: dict[str, str]) -> tuple[int, int, str, str]:
+    """Invoke a Lambda handler ten times in a fresh process.
 
-    It has the reads of the secret, the connections to Momento, and the time of the first invocation, imports included, and
+    Return the reads of the secret, the connections to Momento, and the time of the first invocation, imports included, and
     of the median one of the others.
     """
     reads, connections = reads_seen(cloud), cloud.connections_seen()["momento"]
     ran = invoke_lambda(cloud, file, [{"user": "anna"}] * 10, **settings)
     reads, connections = reads_seen(cloud) - reads, cloud.connections_seen()["momento"] - connections
-    return file, reads, connections, duration(ran.init + ran.seconds[0]), duration(median(ran.seconds[1:]))
+    return reads, connections, duration(ran.init + ran.seconds[0]), duration(median(ran.seconds[1:]))
 
 
 def _rotate_under_load(cloud: Cloud, secret_name: str, send: Send, processes: int) -> list[Request]:

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
-import tempfile
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from . import PlainError
 from .child_process import Child, Ended
@@ -111,70 +108,6 @@ def run_file(cloud: Connected, file: str, *arguments: str, **environment: str) -
     """Run `file` in a fresh process and return what it printed. Raises `SandboxError` if it fails."""
     path = plain(file)
     return _run(cloud, [sys.executable, str(path), *arguments], path, environment)
-
-
-class Server:
-    """A server as `python -m MODULE …` starts it, in a process group of its own. Not for Windows.
-
-    It chooses its port and says which: uvicorn, gunicorn and waitress all do. `address` is its URL, `started` the seconds
-    until it took requests; after `patience` seconds without, it is given up. When the block ends, its group is killed. So
-    it is when the kernel ends: a process between the two, the watchdog, waits for its input to close.
-    """
-
-    # In the words of the three; an address alone may be another one, such as that of the local AWS in a log.
-    STARTED = re.compile(r"(?:running on|Listening at:|Serving on) (http://127\.0\.0\.1:\d+)")
-
-    patience = 60.0
-
-    def __init__(self, cloud: Connected, *command: str, folder: Path, **environment: str) -> None:
-        self._command, self._folder = command, folder
-        self._environment = _environment_of(cloud, environment)
-
-    def __enter__(self) -> Self:
-        self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
-        begun = time.perf_counter()
-        self._process = subprocess.Popen(
-            command("watch", *self._command),
-            cwd=self._folder,
-            env={**self._environment, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(self._folder)},
-            stdin=subprocess.PIPE,
-            stdout=self._said,
-            stderr=self._said,
-            start_new_session=True,  # "Interrupt Kernel" must not reach it
-        )
-        try:
-            while not (found := self.STARTED.search(self.said)):
-                if self._process.poll() is not None:
-                    raise SandboxError(self._why_not("does not serve"))
-                if time.perf_counter() > begun + self.patience:
-                    raise SandboxError(self._why_not(f"takes no requests within {self.patience:g} s"))
-                time.sleep(0.01)
-        except BaseException:
-            self.__exit__()
-            raise
-        self.address, self.started = found[1], time.perf_counter() - begun
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        assert self._process.stdin is not None  # it is a pipe
-        self._process.stdin.close()
-        self._process.wait()
-        self._said.close()
-
-    @property
-    def watchdog(self) -> int:
-        """The id of the watchdog process; the server is its child."""
-        return self._process.pid
-
-    @property
-    def said(self) -> str:
-        """What it has printed and logged so far."""
-        self._said.flush()
-        return os.pread(self._said.fileno(), 1 << 20, 0).decode(errors="replace")
-
-    def _why_not(self, seen: str) -> str:
-        last = (self.said.strip().splitlines() or ["it said nothing"])[-1]
-        return f"{self._command[0]} {seen} ({last}): correct it and run this cell again."
 
 
 def _environment_of(cloud: Connected, environment: dict[str, str]) -> dict[str, str]:

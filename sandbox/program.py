@@ -1,7 +1,7 @@
 """A program in any language that serves HTTP, started beside a kernel and connected as the kernel is.
 
-It gets its port by the variable PORT. A process between the two, the watchdog, kills the process group when its input
-closes, as it does when the kernel ends. Not for Windows.
+It gets its port by the variable PORT, or where its command says $PORT. A process between the two, the watchdog, kills the
+process group when its input closes, as it does when the kernel ends. Not for Windows.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Self
 
 import psutil
@@ -46,16 +47,21 @@ class NotListening(SandboxError):
 class Program:
     """A program while it runs: it listens when the block begins, and all its processes are killed when the block ends."""
 
-    def __init__(self, cloud: Connected, command: Sequence[str], **environment: str) -> None:
+    def __init__(
+        self, cloud: Connected, command: Sequence[str], folder: Path | None = None, /, **environment: str
+    ) -> None:
         self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
         python = {"PYTHONUNBUFFERED": "1", "PYTHON_COLORS": "0"}  # what Python prints comes early, and as plain text
         named = {"PORT": str(self.port), **environment}
-        self._command, self._environment = command, {**os.environ, **python, **cloud.program_environment(), **named}
+        self._command, self._folder = [part.replace("$PORT", str(self.port)) for part in command], folder
+        self._environment = {**os.environ, **python, **cloud.program_environment(), **named}
 
     def __enter__(self) -> Self:
         self._output = tempfile.TemporaryFile()
         self._watchdog = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", WATCHDOG, *self._command],
+            cwd=self._folder,
             env=self._environment,
             stdin=subprocess.PIPE,
             stdout=self._output,

@@ -1,4 +1,4 @@
-"""Run a plain Python file in a process of its own, as a Lambda function, or a server beside a watchdog.
+"""Run a plain Python file in a process of its own, as a Lambda function.
 
 Such a file is what one deploys, so it knows nothing of the sandbox: the environment leads it there (`momento_proxy`).
 `sandbox.processes` starts it for a kernel, `sandbox.functions` for the stand-in of Lambda.
@@ -11,8 +11,6 @@ import json
 import os
 import queue
 import runpy
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -119,30 +117,8 @@ def _emulate_snapshots() -> list[Callable[[], object]]:
     return hooks
 
 
-def _watch(server: list[str]) -> None:
-    """Run the command beside us. When it ends, or our input does, kill our process group, ourselves included."""
-    signal.signal(signal.SIGTERM, lambda *_: _kill_group())
-    process = subprocess.Popen([sys.executable, "-m", *server], stdin=subprocess.DEVNULL)
-
-    def end_with_it() -> None:
-        process.wait()
-        _kill_group()
-
-    threading.Thread(target=end_with_it, daemon=True).start()
-    sys.stdin.read()
-    _kill_group()
-
-
-def _kill_group() -> None:
-    if hasattr(os, "killpg"):
-        os.killpg(0, signal.SIGKILL)
-    os._exit(1)
-
-
 def main() -> None:
     kind, file, *rest = sys.argv[1:]
-    if kind == "watch":
-        return _watch([file, *rest])
     started = time.perf_counter()  # nothing is imported yet that a cold start has to import
     if kind == "lambda":
         print(json.dumps(_invoke(file, json.loads(rest[0]), started)._asdict()))

@@ -26,7 +26,7 @@ from names import SECRET_NAME
 
 from helpers.cloud import Cloud
 from sandbox.ministack import FOLDER
-from sandbox.processes import Server
+from sandbox.program import Program
 
 pytestmark = pytest.mark.slow
 
@@ -97,9 +97,10 @@ def test_what_the_dockerfile_copies_serves_with_its_command(cloud, tmp_path):
                 copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
                 copy(ROOT / source, tmp_path / to)
     (command,) = [json.loads(it.removeprefix("CMD ")) for it in lines if it.startswith("CMD")]
-    command = [{"0.0.0.0": "127.0.0.1", "8080": "0"}.get(it, it) for it in command]
-    with Server(cloud, *command, folder=tmp_path, SECRET_NAME=SECRET_NAME, CACHE_NAME="tutorial") as server:
-        assert httpx.post(f"{server.address}/visits/a").json()["visits"] == 1
+    command = [{"0.0.0.0": "127.0.0.1", "8080": "$PORT"}.get(it, it) for it in command]
+    command = [sys.executable, "-m", *command]
+    with Program(cloud, command, tmp_path, SECRET_NAME=SECRET_NAME, CACHE_NAME="tutorial") as program:
+        assert httpx.post(f"{program.address}/visits/a").json()["visits"] == 1
 
 
 # The templates

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import pytest
 from aws_command import assumed, shell_environment
 
 from helpers.cloud import Cloud
-from sandbox.processes import Server
+from sandbox.program import Program
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -78,10 +79,9 @@ def on_call(cloud: Cloud, folder: Path, **credentials: str) -> Iterator[Person]:
     allow = {"Action": "lambda:InvokeFunction", "Principal": "secretsmanager.amazonaws.com"}
     boto3.client("lambda").add_permission(FunctionName=FUNCTION, StatementId="secrets-manager", **allow)
     settings = {"SECRET_NAME": SECRET, "CACHE_NAME": "tutorial", "TOKEN_TTL": "1", **credentials}
-    with Server(
-        cloud, "uvicorn", "--port", "0", "visits_async:app", folder=NOTEBOOKS / "services", **settings
-    ) as server:
-        person = Person(cloud, folder, server.address)
+    command = [sys.executable, "-m", "uvicorn", "--port", "$PORT", "visits_async:app"]
+    with Program(cloud, command, NOTEBOOKS / "services", **settings) as program:
+        person = Person(cloud, folder, program.address)
         assert person.visits() == 200
         yield person
         person.bash.communicate()

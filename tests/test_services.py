@@ -9,8 +9,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import httpx
 import psutil
@@ -18,11 +16,11 @@ import pytest
 from names import SECRET_NAME
 
 from helpers.cloud import Cloud
-from sandbox.processes import SandboxError, Server
+from sandbox.program import NotListening, Program
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks" / "services"
 ENVIRONMENT = {"SECRET_NAME": SECRET_NAME, "CACHE_NAME": "tutorial"}
-GUNICORN = ("gunicorn", "-b", "127.0.0.1:0", "--workers", "2", "--no-control-socket", "--preload")
+GUNICORN = ("gunicorn", "--bind", "127.0.0.1:$PORT", "--workers", "2", "--no-control-socket", "--preload")
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="gunicorn forks")
 
@@ -34,9 +32,8 @@ def until(true: Callable[[], object], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
-def _processes(server: Server) -> list[psutil.Process]:
-    watchdog = psutil.Process(server.watchdog)
-    return [watchdog, *watchdog.children(recursive=True)]
+def serving(cloud: Cloud, *module: str, **more: str) -> Program:
+    return Program(cloud, [sys.executable, "-m", *module], FOLDER, **ENVIRONMENT, **more)
 
 
 @pytest.mark.slow
@@ -45,19 +42,19 @@ def _processes(server: Server) -> list[psutil.Process]:
 )
 def test_each_says_nothing_of_its_token_and_leaves_no_process(cloud, tmp_path, command):
     """That they serve through rotations is in the notebook."""
-    with Server(cloud, *command, folder=FOLDER, PROMETHEUS_MULTIPROC_DIR=str(tmp_path), **ENVIRONMENT) as server:
+    with serving(cloud, *command, PROMETHEUS_MULTIPROC_DIR=str(tmp_path)) as server:
         assert httpx.post(f"{server.address}/visits/anna").json()["visits"] == 1
         health = httpx.get(f"{server.address}/health").json()
         assert health.pop("version") and health == {"token": "fresh", "problem": None}
         assert "token_reads_total 1.0\n" in _metrics(cloud, server)  # of the process that forked, too
-        children = _processes(server)
-        assert len(children) >= 4  # the watchdog, the server and two workers
-    until(lambda: not [child for child in children if _lives(child.pid)])
+        processes = server.processes()
+        assert len(processes) >= 3  # the server and two workers
+    until(lambda: not [one for one in processes if _lives(one.pid)])
 
 
 @pytest.mark.slow
 def test_health_says_why_recovers_without_traffic_and_the_service_ends_when_it_is_told(cloud):
-    with Server(cloud, "uvicorn", "--port", "0", "visits_async:app", folder=FOLDER, **ENVIRONMENT) as server:
+    with serving(cloud, "uvicorn", "--port", "$PORT", "visits_async:app") as server:
         cloud.add_fault("aws", error="AccessDeniedException")
         cloud.revoke_api_key(cloud.api_key)
         assert httpx.post(f"{server.address}/visits/anna").status_code in (502, 503)
@@ -66,59 +63,46 @@ def test_health_says_why_recovers_without_traffic_and_the_service_ends_when_it_i
         cloud.clear_faults()
         until(lambda: httpx.get(f"{server.address}/health").status_code == 200)
         assert 'token_read_failures_total{code="AccessDeniedException"}' in _metrics(cloud, server)
-        (uvicorn,) = psutil.Process(server.watchdog).children()
+        (uvicorn,) = server.processes()
         uvicorn.terminate()  # as platforms do: its lifespan is over then
-        until(lambda: "Application shutdown complete" in server.said)
+        until(lambda: "Application shutdown complete" in server.output())
         until(lambda: not _lives(uvicorn.pid))
 
 
-def _metrics(cloud: Cloud, server: Server) -> str:
+def _metrics(cloud: Cloud, server: Program) -> str:
     """Return the text of its metrics; neither that nor what it has said holds the token."""
     metrics = httpx.get(f"{server.address}/metrics").text
-    assert cloud.api_key not in metrics + server.said
+    assert cloud.api_key not in metrics + server.output()
     return metrics
 
 
-NOWHERE = cast(Cloud, SimpleNamespace(program_environment=dict))  # for servers that need no cloud
-
-
-@pytest.mark.parametrize(
-    ("server", "patience", "said"),
-    [
-        ("raise ValueError('no such thing')", 60, r"does not serve \(ValueError: no such thing\)"),
-        ("import time; time.sleep(60)", 0.5, r"takes no requests within 0.5 s \(it said nothing\)"),
-        # of others that serve there is talk in a log, too
-        ("print('asking http://127.0.0.1:1'); 1 / 0", 60, r"does not serve \(ZeroDivisionError"),
-        ("import socket\nwith socket.create_server(('127.0.0.1', 0)) as one: "
-         "socket.create_server(one.getsockname())", 60, r"does not serve \(OSError: .*in use"),
-    ],
-    ids=["fails", "hangs", "speaks of another", "port taken"],
-)  # fmt: skip
-def test_a_server_that_does_not_start_is_told_with_its_last_words(tmp_path, server, patience, said):
-    (tmp_path / "broken.py").write_text(server)
-    broken = Server(NOWHERE, "broken", folder=tmp_path)
-    broken.patience = patience
-    with pytest.raises(SandboxError, match="broken " + said):
-        with broken:
-            pass
-    assert not _lives(broken.watchdog)
+def test_a_program_that_never_listens_is_told_with_its_last_words_and_killed(cloud, monkeypatch):
+    """One that ends is in test_trials.py."""
+    monkeypatch.setattr("sandbox.program.PATIENCE", 2)
+    with pytest.raises(NotListening) as told, Program(cloud, ["sh", "-c", "echo $$; sleep 60"]):
+        pass
+    said, pid = str(told.value).rsplit(" ", 1)
+    assert said == "after 2 s it doesn't listen at PORT; it printed last:"
+    until(lambda: not _lives(int(pid)))
 
 
 STUBBORN = """
-import os, signal, time
+import os, signal, socket, time
+from contextlib import suppress
 for which in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
     signal.signal(which, signal.SIG_IGN)
 os.fork(), os.fork()
-print("Serving on http://127.0.0.1:1", flush=True)
+with suppress(OSError), socket.create_server(("127.0.0.1", int(os.environ["PORT"]))):
+    time.sleep(60)
 time.sleep(60)
 """
 KERNEL = """
-import time
+import sys, time
 from pathlib import Path
 from types import SimpleNamespace
-from sandbox.processes import Server
-with Server(SimpleNamespace(program_environment=dict), "stubborn", folder=Path({folder!r})) as server:
-    print(server.watchdog, flush=True)
+from sandbox.program import Program
+with Program(SimpleNamespace(program_environment=dict), [sys.executable, "stubborn.py"], Path({folder!r})) as program:
+    print(program.processes()[0].ppid(), flush=True)
     time.sleep(60)
 """
 

@@ -6,7 +6,6 @@ The front takes requests and makes no Momento call; each worker has its own clie
 visits_async.py.
 """
 
-import logging
 import os
 import signal
 import sys
@@ -18,7 +17,6 @@ import waitress
 PROCESSES = 4
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO)  # waitress logs its address
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the pool ends with this process
     # Celery forks; multiprocessing doesn't by default on macOS, nor anywhere from Python 3.14 on.
     with get_context("fork").Pool(PROCESSES) as pool:
@@ -26,6 +24,4 @@ if __name__ == "__main__":
             visit=lambda user: pool.apply(service.visit, (user,)),
             health=lambda: pool.apply(service.health),  # of one worker, as behind gunicorn
         )
-        waitress.serve(
-            application, host="127.0.0.1", port=int(os.environ.get("PORT", 0)), threads=16
-        )
+        waitress.serve(application, host="127.0.0.1", port=int(os.environ["PORT"]), threads=16)

@@ -1,11 +1,21 @@
-# %% does not serve
+# %% it ended; it printed last: KeyError: 'oh'
 def service(source, make_cache_client):
     raise KeyError("oh")
 
 
-# %% serve returned NoneType, not Momento's response
+# %% it returned NoneType, not Momento's response
 def service(source, make_cache_client):
     return lambda user: None
+
+
+# %% it returned coroutine, not Momento's response
+def service(source, make_cache_client):
+    clients = SharedClient(source, make_cache_client)
+
+    async def serve(user):
+        return clients.call(lambda client: client.increment(CACHE_NAME, user))
+
+    return serve
 
 
 # %% NameError: name 'boto3' is not defined
@@ -17,8 +27,13 @@ def service(source, make_cache_client):
     return serve
 
 
-# %% `service` is no function
-service = lambda source, make_cache_client: SharedClient(source, make_cache_client).call
+# %% `service` is no function that a cell defines
+class service:
+    def __init__(self, source, make_cache_client):
+        self.clients = SharedClient(source, make_cache_client)
+
+    def __call__(self, user):
+        return self.clients.call(lambda client: client.increment(CACHE_NAME, user))
 
 
 # %% a Momento client was made before the fork
@@ -27,7 +42,20 @@ def service(source, make_cache_client):
     return lambda user: client.increment(CACHE_NAME, user)
 
 
-# %% Repeat a denied request
+# %% POST /rotated failed: NameError: name 'helds' is not defined
+def service(source, make_cache_client):
+    clients = SharedClient(source, make_cache_client)
+
+    def serve(user):
+        return clients.call(lambda client: client.increment(CACHE_NAME, user))
+
+    def rotated():
+        helds.clear()
+
+    return serve, rotated
+
+
+# %% requests failed first
 def service(source, make_cache_client):
     held = {}
 
@@ -38,6 +66,20 @@ def service(source, make_cache_client):
         response = held[token.number].increment(CACHE_NAME, user)
         if is_refused(response):
             source.renew(token)
+        return response
+
+    return serve
+
+
+# %% was sent again: it may count twice
+def service(source, make_cache_client):
+    clients = SharedClient(source, make_cache_client)
+
+    def serve(user):
+        for _ in range(3):
+            response = clients.call(lambda client: client.increment(CACHE_NAME, user))
+            if hasattr(response, "value"):
+                break
         return response
 
     return serve
@@ -63,7 +105,23 @@ def service(source, make_cache_client):
 
 
 # %% Solved.
-def service(source, make_cache_client):
+def increment(user):
+    return lambda client: client.increment(CACHE_NAME, user)
+
+
+def caches(source, make_cache_client):
+    clients = SharedClient(source, make_cache_client)
+    return lambda user: clients.call(increment(user))
+
+
+service = lambda source, make_cache_client: caches(source, make_cache_client)
+
+
+# %% Solved.
+from collections.abc import Callable
+
+
+def service(source, make_cache_client: Callable):
     held = {}
 
     def serve(user):
