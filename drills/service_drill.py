@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
 from statistics import median
 from typing import NamedTuple, Self
 
 import boto3
 import httpx
-from IPython.display import Markdown
+from IPython.display import HTML
 
 from helpers.cloud import Cloud, CloudError
 from helpers.display import duration
@@ -100,11 +101,11 @@ class Load:
             number += CLIENTS
 
 
-def parts_of(file: str, *names: str) -> Markdown:
+def parts_of(file: str, *names: str) -> HTML:
     """Show the parts of a Python file that hold one of these texts. Two blank lines end a part."""
     parts = plain(file).read_text(encoding="utf-8").split("\n\n\n")
     shown = "\n\n\n".join(part for part in parts if any(name in part for name in names))
-    return Markdown(f"```python\n{shown}\n```")
+    return HTML(f'<pre style="white-space: pre; overflow-x: auto">{escape(shown)}</pre>')
 
 
 @contextmanager
