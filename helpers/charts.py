@@ -38,7 +38,7 @@ class Chart:
         # As an address: what a code-hosting site or an untrusted notebook leaves of HTML has pictures, and no SVG.
         source = "data:image/svg+xml," + quote(self.svg, safe=" =:/'(),;!")
         return (
-            f'<img src="{source}" alt="{escape(self.alt)}" style="width: 100%; min-width: 400px; max-width: {WIDTH}px">'
+            f'<img src="{source}" alt="{escape(self.alt)}" style="width: 100%; min-width: 340px; max-width: {WIDTH}px">'
         )
 
     def __repr__(self) -> str:
