@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -18,6 +19,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs/ten_minutes.md").read_text(encoding="utf-8")
 
 pytestmark = pytest.mark.slow
+
+
+def text_of(page: Path) -> str:
+    text = page.read_text(encoding="utf-8")
+    return text if page.suffix == ".md" else "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
 
 
 def blocks(language: str, page: str = PAGE) -> list[str]:
@@ -37,6 +43,25 @@ def test_the_example_runs(cloud, tmp_path):
     assert "CacheSet.Success" in run_file(cloud, str(tmp_path / "example.py"))
     assert cloud.calls_seen() - before == {"aws.DescribeSecret": 1, "aws.GetSecretValue": 1, "momento.Set": 1}
     assert max(map(len, example().splitlines())) <= 120  # as in the SDK's repository
+
+
+def test_a_line_that_reads_what_is_pasted_is_the_last_of_its_block():
+    """Without bracketed paste, `read` takes the line after it."""
+    pages = [*ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*.md"), *ROOT.glob("notebooks/**/*.ipynb")]
+    texts = [text_of(page) for page in pages if ".ipynb_checkpoints" not in page.parts]
+    reading = [block for text in texts for block in re.findall(r"```sh\n(.*?)```", text, re.S) if "read -r" in block]
+    assert len(reading) >= 9
+    for block in reading:
+        lines = block.replace("\\\n", " ").strip().splitlines()
+        assert not any("read -r" in line for line in lines[:-1]), block
+
+
+def test_the_command_of_notebook_01_stores_what_is_typed(cloud, tmp_path):
+    boto3.client("secretsmanager").delete_secret(SecretId=SECRET_NAME, ForceDeleteWithoutRecovery=True)
+    (command,) = blocks("sh", text_of(ROOT / "notebooks/01_create_the_secret.ipynb"))
+    shell = {"env": shell_environment(cloud, tmp_path), "cwd": tmp_path, "text": True}
+    subprocess.run(["bash"], input=f"{command}{cloud.api_key}\n", check=True, **shell)
+    assert boto3.client("secretsmanager").get_secret_value(SecretId=SECRET_NAME)["SecretString"] == cloud.api_key
 
 
 def test_the_ten_minutes_commands_store_what_is_typed_and_let_one_role_read_it(iam_cloud, tmp_path):

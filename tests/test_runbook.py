@@ -41,9 +41,9 @@ class Person:
         for block in re.findall(r"^ *```sh\n(.*?)^ *```$", part, re.M | re.S):
             lines = block.splitlines()
             for line in map(str.strip, lines):
-                name = re.match(r"read -\w+ (\w+)", line)
+                name = re.search(r"\bread -\w+ (\w+)", line)
                 assert not name or len(lines) == 1, "`read` would take the line after it"
-                end = time.monotonic() + (100 if "| grep" in line else 0)
+                end = time.monotonic() + (100 if line == "check" or "| grep" in line else 0)
                 while (done := self.line(line, self._typed[name[1]]() if name else ""))[0]:
                     assert time.monotonic() < end, (line, done)
 
@@ -92,6 +92,7 @@ def on_call(cloud: Cloud, folder: Path, **credentials: str) -> Iterator[Person]:
 def test_a_token_has_leaked(cloud, tmp_path):
     with on_call(cloud, tmp_path) as person:
         cloud.revoke_api_key(cloud.api_key)
+        assert "OK" not in person.line("AWS_REGION=eu-west-1 AWS_DEFAULT_REGION=eu-west-1 check")[1]
         person.pastes("A token has leaked")
 
 
@@ -112,6 +113,7 @@ def test_momento_refuses_the_current_key(cloud, tmp_path):
         )
         cloud.revoke_api_key(expired)
         person.sees("refused")
+        assert "OK" not in person.line("check")[1]
         person.pastes("Momento refuses the current key")
 
 
