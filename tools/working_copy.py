@@ -22,7 +22,14 @@ WORK = ROOT / "work"
 WRITTEN = ".working_copy.json"  # in the copy: a fingerprint of each file as it was written
 RECORD = ".progress.jsonl"  # of what the learner has solved, see exercises/learner_record.py
 # Not in a copy: caches, and what the cells of notebooks write.
-LEFT_OUT = ("__pycache__", ".ipynb_checkpoints", "created_by_the_tutorial", "hasty_service.py", "my_service.py", "ruff.toml")
+LEFT_OUT = (
+    "__pycache__",
+    ".ipynb_checkpoints",
+    "created_by_the_tutorial.jsonl",
+    "hasty_service.py",
+    "my_service.py",
+    "ruff.toml",
+)
 
 
 def pages() -> dict[str, bytes]:

@@ -30,9 +30,7 @@ def find_ours():
 # %% carry another tag, or the same key with another value
 def find_ours():
     pages = sm.get_paginator("list_secrets").paginate()
-    mine = {
-        s["Name"]: {t["Key"]: t["Value"] for t in s.get("Tags", [])} for page in pages for s in page["SecretList"]
-    }
+    mine = {s["Name"]: {t["Key"]: t["Value"] for t in s.get("Tags", [])} for page in pages for s in page["SecretList"]}
     return [name for name, tags in mine.items() if tags.get("created-by", "").startswith(TAGS[0]["Value"])]
 
 
