@@ -28,16 +28,26 @@ WATCHDOG = """
 import os, signal, subprocess, sys, threading
 program = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
 threading.Thread(target=lambda: (sys.stdin.read(), os.killpg(0, signal.SIGKILL)), daemon=True).start()
-os._exit(program.wait() & 255)
+program.wait()
+os.killpg(0, signal.SIGKILL)
 """
 
 
-def free_port() -> int:
-    """Return a port that nothing uses, below those that a system gives to connections: no other program takes it by chance."""
+def reserve_port() -> socket.socket:
+    """Return a UDP socket on a port that no TCP server uses: until it is closed, no other kernel reserves this port.
+
+    The port is below those that a system gives to connections, so that none of these takes it by chance.
+    """
     while True:
-        port = random.randrange(20_000, 32_000)
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
+        address = "127.0.0.1", random.randrange(20_000, 32_000)
+        reserved = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            reserved.bind(address)
+            socket.create_server(address).close()
+        except OSError:
+            reserved.close()
+        else:
+            return reserved
 
 
 class NotListening(SandboxError):
@@ -50,7 +60,8 @@ class Program:
     def __init__(
         self, cloud: Connected, command: Sequence[str], folder: Path | None = None, /, **environment: str
     ) -> None:
-        self.port = free_port()
+        self._reserved = reserve_port()
+        self.port = self._reserved.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
         python = {"PYTHONUNBUFFERED": "1", "PYTHON_COLORS": "0"}  # what Python prints comes early, and as plain text
         named = {"PORT": str(self.port), **environment}
@@ -84,6 +95,7 @@ class Program:
                 process.kill()
         self._watchdog.communicate()
         self._output.close()
+        self._reserved.close()
 
     def processes(self) -> list[psutil.Process]:
         with suppress(psutil.NoSuchProcess):
