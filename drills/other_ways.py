@@ -46,9 +46,8 @@ INTERVAL, KUBELET = 3_600, 70
 EXTENSION_TTL = 300  # seconds; it is the default of the extension and of the agent
 
 Call = Callable[[Callable[[CacheClient], Any]], Any]  # takes an operation on a client, and returns Momento's response
-Ways = Mapping[
-    str, Callable[[], Callable[[], str]]
-]  # by name, what makes a reader of the token, as a process that starts
+# By name, what makes a reader of the token, as a process that starts.
+Ways = Mapping[str, Callable[[], Callable[[], str]]]
 
 
 @dataclass

@@ -66,7 +66,7 @@ class Service(Program):
         # A connection for each request, so that it may meet any process of the service.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         self._http = httpx.Client(
-            base_url=f"http://127.0.0.1:{self.port}", limits=limits, headers={"Connection": "close"}, trust_env=False
+            base_url=self.address, limits=limits, headers={"Connection": "close"}, trust_env=False
         )
 
     def request(self, seconds: float = STALLED) -> str:

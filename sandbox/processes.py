@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from . import PlainError
+from . import PlainError, run_plain_file
 from .child_process import Child, Ended
-from .run_plain_file import NO_PROXY, PROXY, ROOTS, Invocations, command
+from .run_plain_file import NO_PROXY, PROXY, ROOTS, Invocations
 
 # A full classroom on one machine starts slowly; an idle machine needs about one second.
 START_SECONDS = 60
@@ -101,7 +101,8 @@ def invoke_lambda(cloud: Connected, file: str, events: list[dict], **environment
     The first invocation is a cold start, the others are warm. Raises `SandboxError` if the file or the handler fails.
     """
     path = plain(file)
-    return Invocations(**json.loads(_run(cloud, command("lambda", str(path), json.dumps(events)), path, environment)))
+    command = run_plain_file.command("lambda", str(path), json.dumps(events))
+    return Invocations(**json.loads(_run(cloud, command, path, environment)))
 
 
 def run_file(cloud: Connected, file: str, *arguments: str, **environment: str) -> str:
@@ -110,7 +111,8 @@ def run_file(cloud: Connected, file: str, *arguments: str, **environment: str) -
     return _run(cloud, [sys.executable, str(path), *arguments], path, environment)
 
 
-def _environment_of(cloud: Connected, environment: dict[str, str]) -> dict[str, str]:
+def environment_of(cloud: Connected, environment: dict[str, str]) -> dict[str, str]:
+    """Return the variables of a child that reaches the same services as this kernel, these among them."""
     # From 3.13 on Python colours a traceback wherever FORCE_COLOR is set, as it is in a kernel.
     return {**os.environ, "PYTHON_COLORS": "0", **cloud.program_environment(), **environment}
 
@@ -128,7 +130,7 @@ def plain(file: str) -> Path:
 def _run(cloud: Connected, command: list[str], path: Path, environment: dict[str, str]) -> str:
     done = subprocess.run(
         command,
-        env=_environment_of(cloud, environment),
+        env=environment_of(cloud, environment),
         capture_output=True,
         text=True,
         encoding="utf-8",

@@ -21,7 +21,7 @@ from typing import Self
 
 import psutil
 
-from .processes import Connected, SandboxError
+from .processes import Connected, SandboxError, environment_of
 
 PATIENCE = 30.0  # seconds, for a busy machine too
 WATCHDOG = """
@@ -63,10 +63,9 @@ class Program:
         self._reserved = reserve_port()
         self.port = self._reserved.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
-        python = {"PYTHONUNBUFFERED": "1", "PYTHON_COLORS": "0"}  # what Python prints comes early, and as plain text
-        named = {"PORT": str(self.port), **environment}
         self._command, self._folder = [part.replace("$PORT", str(self.port)) for part in command], folder
-        self._environment = {**os.environ, **python, **cloud.program_environment(), **named}
+        # Unbuffered, so that what Python prints comes early.
+        self._environment = environment_of(cloud, {"PYTHONUNBUFFERED": "1", "PORT": str(self.port), **environment})
 
     def __enter__(self) -> Self:
         self._output = tempfile.TemporaryFile()

@@ -56,16 +56,15 @@ def _invoke(file: str, events: list[dict], started: float) -> Invocations:
     handler = runpy.run_path(file)["handler"]
     init = time.perf_counter() - started
     seconds, answers = [], []
+    momento = os.environ.get(PROXY)
     for event in events:
-        before = open_connections(os.environ.get(PROXY))
+        before = open_connections(momento)
         started = time.perf_counter()
         answers.append(handler(event, None))
         seconds.append(time.perf_counter() - started)
         time.sleep(PAUSE)
         end = time.monotonic() + CLOSING_SECONDS
-        while (
-            open_connections(os.environ.get(PROXY)) > before and time.monotonic() < end
-        ):  # else the next client shares it
+        while open_connections(momento) > before and time.monotonic() < end:  # else the next client shares it
             time.sleep(PAUSE)
     return Invocations(init, seconds, answers)
 
