@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from sandbox.network_distance import DISTANCES
-from sandbox.processes import Sandbox, plain
+from sandbox.processes import Sandbox, new_sandbox, plain
 from sandbox.run_plain_file import MOMENTO_ADDRESS, at_address
 
 from .display import Note, PlainError
@@ -270,7 +270,7 @@ def chosen_mode() -> str:
 
 
 def _connect_sandbox(engine: str) -> Cloud:
-    sandbox = Sandbox("--aws-engine", engine)
+    sandbox = new_sandbox(engine)
     ledger = _new_ledger()  # imports boto3 and momento while the child starts
     sandbox.wait_until_ready()
     _isolate(sandbox)

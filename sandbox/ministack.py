@@ -10,13 +10,14 @@ runs it puts the folder on its path.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import shlex
 import subprocess
 import sys
 import threading
+from collections.abc import Coroutine
+from contextvars import copy_context
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -63,12 +64,11 @@ class MiniStack:
         sys.path.insert(0, str(FOLDER))  # before the learner's botocore
         from ministack.app import app
 
-        self._app, self._gate = app, gate
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="ministack", daemon=True).start()
+        self._app, self._gate, self._lock = app, gate, threading.Lock()
 
     def __call__(self, request: Request) -> Response:
-        response = asyncio.run_coroutine_threadsafe(self._respond(request), self._loop).result()
+        with self._lock:
+            response = copy_context().run(_result, self._respond(request))
         if request.signed("service") in ("iam", "sts"):
             for key in re.findall(rb"<AccessKeyId>(\w+)</AccessKeyId>", response.body):
                 self._gate.accept(AWS, key.decode())
@@ -97,3 +97,13 @@ class MiniStack:
         await self._app(scope, receive, send)
         headers = {name.decode(): text.decode() for name, text in sent[0].get("headers", [])}
         return Response(sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:]))
+
+
+def _result(coroutine: Coroutine[Any, Any, Response]) -> Response:
+    """Run a coroutine that waits for nothing to its end: the services that we use answer without a loop or a thread."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        response: Response = end.value
+        return response
+    raise RuntimeError("MiniStack waits for something, which needs an event loop.")

@@ -68,8 +68,7 @@ class Sandbox:
         Commands are the public methods of `sandbox.commands.StandIns`. Raises `SandboxError` for an unknown command,
         wrong arguments, or a child that has ended.
         """
-        with self._lock:
-            reply = self._from(lambda: self._child.call({"do": command, **arguments}, START_SECONDS))
+        reply = self._command({"do": command, **arguments})
         if "error" in reply:
             raise SandboxError(reply["error"])
         return reply["result"]
@@ -82,6 +81,10 @@ class Sandbox:
         """End the child and wait for it."""
         self._child.close()
 
+    def _command(self, command: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            return self._from(lambda: self._child.call(command, START_SECONDS))
+
     def _from(self, reply: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         try:
             return reply()
@@ -93,6 +96,15 @@ class Sandbox:
             raise SandboxError(
                 f"The sandbox has ended ({error}): run this notebook's first cells again, and if it ends again run `make clean` and `make lab`."
             ) from None
+
+
+def new_sandbox(engine: str) -> Sandbox:
+    """Start a sandbox. In a browser tab, which has no processes, it runs in this one; TUTORIAL_SANDBOX=in-process tries that."""
+    if sys.platform == "emscripten" or os.environ.get("TUTORIAL_SANDBOX") == "in-process":
+        from .in_process import InProcessSandbox  # it replaces grpc
+
+        return InProcessSandbox(engine)
+    return Sandbox("--aws-engine", engine)
 
 
 def invoke_lambda(cloud: Connected, file: str, events: list[dict], **environment: str) -> Invocations:

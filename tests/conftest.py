@@ -10,7 +10,7 @@ from names import SECRET_NAME
 
 from helpers import cloud as cloud_module
 from helpers.cloud import Cloud, connect
-from sandbox.processes import Sandbox
+from sandbox.processes import Sandbox, new_sandbox
 
 
 @pytest.fixture(autouse=True)
@@ -23,29 +23,21 @@ def environment() -> Iterator[None]:
     boto3.DEFAULT_SESSION = None
 
 
-class SharedSandbox(Sandbox):
-    """A sandbox that all tests of a worker use, as it takes a second and more to start. It ends with the worker."""
-
-    def wait_until_ready(self) -> Sandbox:
-        return self
-
-    def close(self) -> None:
-        pass
+_shared: dict[str, Sandbox] = {}
 
 
-_shared: dict[str, SharedSandbox] = {}
+def shared_sandbox(engine: str = "moto") -> Sandbox:
+    """Return what `new_sandbox` would: with moto it is as new, MiniStack keeps its secrets and users.
 
-
-def shared_sandbox(*arguments: str) -> Sandbox:
-    """Return what `Sandbox()` would for these arguments: with moto it is as new, MiniStack keeps its secrets and users."""
-    engine = "ministack" if "ministack" in arguments else "moto"
+    All tests of a worker use it, as it takes a second and more to start. It ends with the worker.
+    """
     if engine in _shared and _shared[engine].alive:
         _shared[engine].ask("clear_faults")
         if engine == "moto":
             _shared[engine].api_key = _shared[engine].ask("start_over")
     else:
-        _shared[engine] = SharedSandbox("--aws-engine", engine)
-        Sandbox.wait_until_ready(_shared[engine])
+        shared = _shared[engine] = new_sandbox(engine).wait_until_ready()
+        shared.wait_until_ready, shared.close = lambda: shared, lambda: None
     return _shared[engine]
 
 
@@ -57,7 +49,7 @@ def sandbox() -> Sandbox:
 
 def _connected(engine: str) -> Iterator[Cloud]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cloud_module, "Sandbox", shared_sandbox)
+        patch.setattr(cloud_module, "new_sandbox", shared_sandbox)
         cloud = connect(engine)
     cloud.ensure_secret(SECRET_NAME)
     yield cloud

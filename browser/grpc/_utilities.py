@@ -1,0 +1,2 @@
+def first_version_is_lower(version: str, other: str) -> bool:
+    return False

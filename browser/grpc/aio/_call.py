@@ -1,0 +1,2 @@
+from . import InterceptedUnaryStreamCall as UnaryStreamCall  # noqa: F401
+from . import UnaryUnaryCall  # noqa: F401

@@ -1,0 +1,147 @@
+"""The sandbox in the kernel's own process, for where no other can be started: a browser tab.
+
+The stand-ins, their gate and their commands are those of the child process. What carries the calls differs: boto3's
+requests are taken where botocore would send them, below its events and retries; Momento's by browser/grpc, a stand-in
+for grpcio. docs/stand-ins.md has what remains different.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import os
+import sys
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+if sys.platform == "emscripten":
+    import types
+
+    # moto asks IAM which account a key belongs to; the rest of its IAM would need `cryptography`.
+    _iam, _access = types.ModuleType("moto.iam.models"), types.ModuleType("moto.iam.access_control")
+    _iam.mark_account_as_visited = lambda *_, **__: None  # type: ignore[attr-defined]
+    _iam.get_account_id_from = lambda access_key: "123456789012"  # type: ignore[attr-defined]
+    _access.IAMRequest = _access.S3IAMRequest = object  # type: ignore[attr-defined]
+    sys.modules.update({"moto.iam": types.ModuleType("moto.iam"), _iam.__name__: _iam, _access.__name__: _access})
+else:
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "browser"))
+
+import grpc
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
+from botocore.httpsession import URLLib3Session
+
+from .__main__ import answer
+from .api_keys import ENDPOINT
+from .aws_responses import Refused, Request
+from .commands import CACHES, StandIns
+from .gate import AWS, DROPPED, LOST, MOMENTO
+from .momento_responses import METHODS, Momento
+from .momento_responses import Refused as RefusedByMomento
+from .processes import Sandbox
+
+URL, ADDRESS = "http://sandbox.localhost:4566", "127.0.0.1:8080"  # names only: nothing listens there
+
+
+class InProcessSandbox(Sandbox):
+    """What `Sandbox` is, without a child process. Only the newest one of a process gets calls."""
+
+    def __init__(self, engine: str) -> None:
+        self.aws, self.momento, self.momento_endpoint, self.caches = URL, ADDRESS, ENDPOINT, CACHES
+        self.aws_access_key, self.proxied, self.pid = f"sandbox{token_hex(16)}", {}, os.getpid()
+        self._stand_ins = StandIns(self.aws_access_key, engine)
+        self._connections: WeakKeyDictionary[URLLib3Session, int] = WeakKeyDictionary()
+        self._numbers = itertools.count(1)
+        self.api_key, self.closed = self._stand_ins.issue(), False
+        self._sends = URLLib3Session.send
+        URLLib3Session.send = lambda session, request: self._send(session, request)
+        grpc.serve(self._begin)
+
+    def wait_until_ready(self) -> Sandbox:
+        return self
+
+    def _command(self, command: dict[str, Any]) -> dict[str, Any]:
+        reply: dict[str, Any] = json.loads(json.dumps(answer(self._stand_ins, json.dumps(command))))
+        return reply
+
+    @property
+    def alive(self) -> bool:
+        return not self.closed
+
+    def close(self) -> None:
+        self.closed, URLLib3Session.send = True, self._sends
+
+    # ---- AWS: what botocore's session does with a prepared request ----
+
+    def _send(self, session: URLLib3Session, prepared: AWSPreparedRequest) -> AWSResponse:
+        if not prepared.url.startswith(URL):
+            raise EndpointConnectionError(endpoint_url=prepared.url, error="nothing leaves the sandbox")
+        request = _request(prepared)
+        connection = self._connections.setdefault(session, next(self._numbers))
+        met = self._stand_ins.gate.meet(AWS, request.operation, request.signed("key"), str(connection))
+        limit = getattr(session._timeout, "read_timeout", session._timeout)  # of boto3's settings, in seconds
+        late = limit is not None and met.delay > limit
+        grpc.wait(limit if late else met.delay)
+        known = not met.error or met.error == DROPPED
+        response = self._stand_ins.aws(request) if known else Refused(met.error, met.message).response(request)
+        if late or met.error in (LOST, DROPPED):  # the next request opens another connection
+            del self._connections[session]
+        if late:  # but what was asked is done
+            raise ReadTimeoutError(endpoint_url=prepared.url, error="Read timed out.")
+        if met.error == LOST:
+            raise ConnectionClosedError(endpoint_url=prepared.url, request=prepared, error="closed by the sandbox")
+        sent = response.body[: len(response.body) // 2] if met.error == DROPPED else response.body
+        headers = {**response.headers, "content-length": str(len(response.body))}
+        answered = AWSResponse(prepared.url, HTTPStatus(response.status).value, headers, _Body(sent))
+        return answered
+
+    # ---- Momento: what gRPC does with a call ----
+
+    def _begin(self, method: str, request: bytes, metadata: dict[str, str], connection: str) -> grpc.Answer:
+        operation = method.rpartition("/")[2]
+        first = "agent" in metadata and method.startswith("/cache_client.Scs/")
+        met = self._stand_ins.gate.meet(MOMENTO, operation, metadata.get("authorization", ""), connection, first)
+
+        def respond() -> Any:
+            if met.error:
+                raise grpc.Failed(grpc.StatusCode[met.error], met.message)
+            return momento_response(self._stand_ins.momento, method, request, metadata.get("cache", ""))
+
+        return grpc.Answer(met.delay, respond)
+
+
+def momento_response(momento: Momento, method: str, request: bytes, cache_name: str) -> Any:
+    """Return the response to a serialised call; raise what gRPC's client raises."""
+    if method not in METHODS:
+        operation, what = method.rpartition("/")[2], "it has caches, scalar items and topics; try this call live."
+        raise grpc.Failed(grpc.StatusCode.UNIMPLEMENTED, f"The sandbox doesn't answer {operation}: {what}")
+    try:
+        return momento.answer(method, METHODS[method][1].FromString(request), cache_name)
+    except RefusedByMomento as error:
+        raise grpc.Failed(grpc.StatusCode[error.status], error.message, error.trailers) from None
+
+
+def _request(prepared: AWSPreparedRequest) -> Request:
+    url, body = urlsplit(prepared.url), prepared.body or b""
+    headers = {name.lower(): _text(value) for name, value in prepared.headers.items()}
+    headers.setdefault("host", url.netloc)
+    return Request(
+        prepared.method, url.path or "/", url.query, headers, body if isinstance(body, bytes) else body.encode()
+    )
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+class _Body(io.BytesIO):
+    """A body as botocore reads it, of urllib3's response."""
+
+    def stream(self) -> Iterator[bytes]:
+        yield self.getvalue()
