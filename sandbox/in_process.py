@@ -12,9 +12,8 @@ import itertools
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterator
-from http import HTTPStatus
-from pathlib import Path
 from secrets import token_hex
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,10 +26,9 @@ if sys.platform == "emscripten":
     _iam, _access = types.ModuleType("moto.iam.models"), types.ModuleType("moto.iam.access_control")
     _iam.mark_account_as_visited = lambda *_, **__: None  # type: ignore[attr-defined]
     _iam.get_account_id_from = lambda access_key: "123456789012"  # type: ignore[attr-defined]
+    _iam.AccessKey, _iam.iam_backends = object, {}  # type: ignore[attr-defined]
     _access.IAMRequest = _access.S3IAMRequest = object  # type: ignore[attr-defined]
     sys.modules.update({"moto.iam": types.ModuleType("moto.iam"), _iam.__name__: _iam, _access.__name__: _access})
-else:
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "browser"))
 
 import grpc
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -46,7 +44,7 @@ from .momento_responses import METHODS, Momento
 from .momento_responses import Refused as RefusedByMomento
 from .processes import Sandbox
 
-URL, ADDRESS = "http://sandbox.localhost:4566", "127.0.0.1:8080"  # names only: nothing listens there
+URL, ADDRESS = "http://127.0.0.1:4566", "127.0.0.1:8080"  # names only: nothing listens there
 
 
 class InProcessSandbox(Sandbox):
@@ -57,8 +55,10 @@ class InProcessSandbox(Sandbox):
         self.aws_access_key, self.proxied, self.pid = f"sandbox{token_hex(16)}", {}, os.getpid()
         self._stand_ins = StandIns(self.aws_access_key, engine)
         self._connections: WeakKeyDictionary[URLLib3Session, int] = WeakKeyDictionary()
-        self._numbers = itertools.count(1)
-        self.api_key, self.closed = self._stand_ins.issue(), False
+        self._numbers, self._lock = itertools.count(1), threading.Lock()
+        # moto's secrets are the process's, and a new sandbox has none.
+        self.api_key = self._stand_ins.start_over() if engine == "moto" else self._stand_ins.issue()
+        self.closed = False
         self._sends = URLLib3Session.send
         URLLib3Session.send = lambda session, request: self._send(session, request)
         grpc.serve(self._begin)
@@ -98,8 +98,7 @@ class InProcessSandbox(Sandbox):
             raise ConnectionClosedError(endpoint_url=prepared.url, request=prepared, error="closed by the sandbox")
         sent = response.body[: len(response.body) // 2] if met.error == DROPPED else response.body
         headers = {**response.headers, "content-length": str(len(response.body))}
-        answered = AWSResponse(prepared.url, HTTPStatus(response.status).value, headers, _Body(sent))
-        return answered
+        return AWSResponse(prepared.url, response.status, headers, _Body(sent))
 
     # ---- Momento: what gRPC does with a call ----
 
@@ -111,18 +110,23 @@ class InProcessSandbox(Sandbox):
         def respond() -> Any:
             if met.error:
                 raise grpc.Failed(grpc.StatusCode[met.error], met.message)
-            return momento_response(self._stand_ins.momento, method, request, metadata.get("cache", ""))
+            with self._lock:
+                return _momento_response(self._stand_ins.momento, method, request, metadata.get("cache", ""))
 
         return grpc.Answer(met.delay, respond)
 
 
-def momento_response(momento: Momento, method: str, request: bytes, cache_name: str) -> Any:
+def _momento_response(momento: Momento, method: str, request: bytes, cache_name: str) -> Any:
     """Return the response to a serialised call; raise what gRPC's client raises."""
     if method not in METHODS:
         operation, what = method.rpartition("/")[2], "it has caches, scalar items and topics; try this call live."
         raise grpc.Failed(grpc.StatusCode.UNIMPLEMENTED, f"The sandbox doesn't answer {operation}: {what}")
     try:
-        return momento.answer(method, METHODS[method][1].FromString(request), cache_name)
+        message = METHODS[method][1].FromString(request)
+    except Exception:  # as a server of gRPC does
+        raise grpc.Failed(grpc.StatusCode.UNKNOWN, "The request is no message of this method") from None
+    try:
+        return momento.answer(method, message, cache_name)
     except RefusedByMomento as error:
         raise grpc.Failed(grpc.StatusCode[error.status], error.message, error.trailers) from None
 

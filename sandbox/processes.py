@@ -99,9 +99,12 @@ class Sandbox:
 
 
 def new_sandbox(engine: str) -> Sandbox:
-    """Start a sandbox. In a browser tab, which has no processes, it runs in this one; TUTORIAL_SANDBOX=in-process tries that."""
+    """Start a sandbox. In a browser tab, which has no processes, it runs in this one.
+
+    TUTORIAL_SANDBOX=in-process tries that elsewhere, with PYTHONPATH=browser, which has the stand-in for grpcio.
+    """
     if sys.platform == "emscripten" or os.environ.get("TUTORIAL_SANDBOX") == "in-process":
-        from .in_process import InProcessSandbox  # it replaces grpc
+        from .in_process import InProcessSandbox  # it needs that
 
         return InProcessSandbox(engine)
     return Sandbox("--aws-engine", engine)

@@ -16,7 +16,6 @@ from momento.responses import CacheGet, CacheSet, CacheSetIfNotExists, CreateCac
 from momento_wire_types import cachepubsub_pb2 as topic_pb
 from momento_wire_types import cachepubsub_pb2_grpc as topic_grpc
 
-from sandbox import momento_server
 from sandbox.commands import CACHES
 from sandbox.momento_responses import Momento
 
@@ -149,7 +148,10 @@ def test_every_subscriber_gets_every_message_and_topics_are_apart(topics):
         subscription.unsubscribe()
 
 
+@pytest.mark.needs_a_machine
 def test_heartbeats_keep_a_silent_subscription_alive(monkeypatch):
+    from sandbox import momento_server  # it needs grpcio's server
+
     monkeypatch.setattr(momento_server, "HEARTBEAT_SECONDS", 0.01)
     where = topic_pb._SubscriptionRequest(cache_name=CACHE, topic="t")
 
@@ -160,6 +162,7 @@ def test_heartbeats_keep_a_silent_subscription_alive(monkeypatch):
     assert asyncio.run(kinds()) == ["heartbeat"] * 3
 
 
+@pytest.mark.needs_a_machine
 @pytest.mark.slow
 def test_a_silent_subscription_bears_the_client_s_pings(cloud, topics):
     """Straight on the stub, with a ping each second, to wait less. Without the server's options it ends after three."""

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from facts import FACTS, REFUSED, REPLICA, Aws, Fact
 
-from sandbox.processes import Sandbox
+from sandbox.processes import new_sandbox
 
 ENGINES = {"moto": "moto, in the sandbox", "ministack": "MiniStack"}
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "stand-ins.md"
@@ -39,7 +39,7 @@ def running(engine: str) -> Iterator[Aws]:
     if engine == "live":
         yield Aws(boto3.Session(), None)
         return
-    sandbox = Sandbox("--aws-engine", engine).wait_until_ready()
+    sandbox = new_sandbox(engine).wait_until_ready()
     key = sandbox.aws_access_key
     yield Aws(boto3.Session(key, key, region_name="us-west-2"), sandbox.aws, sandbox, engine == "ministack")
     sandbox.close()
