@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 from moto import mock_aws
 from names import SECRET_NAME
 
@@ -98,6 +98,17 @@ def test_a_response_that_breaks_off_is_told_from_a_whole_one(cloud, sm):
     # botocore from 1.43.115 on makes of it a response without a secret; the ledger is not deceived
     assert "SecretString" not in response and page.count(outcome="BrokenOff") == len(page.calls) == 1
     assert read(sm) == cloud.api_key
+
+
+def test_a_call_that_is_given_up_is_done_all_the_same(cloud, sm):
+    impatient = boto3.client("secretsmanager", config=NO_RETRY.merge(Config(read_timeout=0.2)))
+    cloud.add_fault("aws", "PutSecretValue", delay=0.4)
+    with pytest.raises(ReadTimeoutError):
+        impatient.put_secret_value(SecretId=SECRET_NAME, SecretString="new")
+    end = time.monotonic() + 10
+    while read(sm) != "new" and time.monotonic() < end:
+        time.sleep(0.05)
+    assert read(sm) == "new"
 
 
 def test_what_the_sandbox_does_not_have_is_said(sm):

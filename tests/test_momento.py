@@ -10,7 +10,14 @@ from datetime import timedelta
 
 import grpc
 import pytest
-from momento import CacheClient, CacheClientAsync, Configurations, TopicClient, TopicConfigurations
+from momento import (
+    CacheClient,
+    CacheClientAsync,
+    Configurations,
+    TopicClient,
+    TopicClientAsync,
+    TopicConfigurations,
+)
 from momento.errors import MomentoErrorCode
 from momento.responses import CacheGet, CacheSet, CacheSetIfNotExists, CreateCache, DeleteCache
 from momento_wire_types import cachepubsub_pb2 as topic_pb
@@ -99,6 +106,15 @@ def test_faults_delay_and_fail_calls_until_they_are_cleared(cloud, client):
     assert client.increment(CACHE, "n").value == 1
 
 
+def test_a_call_whose_deadline_is_over_is_not_done(cloud, client):
+    cloud.add_fault("momento", "Set", delay=0.5)
+    hasty = Configurations.Laptop.v1().with_client_timeout(timedelta(seconds=0.2))
+    with CacheClient(hasty, cloud.credentials_from(cloud.api_key), timedelta(seconds=60)) as other:
+        assert other.set(CACHE, "k", "v").error_code is MomentoErrorCode.TIMEOUT_ERROR
+    time.sleep(0.5)
+    assert isinstance(client.get(CACHE, "k"), CacheGet.Miss)
+
+
 def test_one_client_uses_one_connection(cloud, client):
     """gRPC shares one TCP connection between clients of one process whose settings are alike."""
     client.set(CACHE, "k", "v")
@@ -136,6 +152,23 @@ def test_a_subscriber_gets_the_latest_message_then_all_that_follow_or_all_from_w
     resumed = topics.subscribe(CACHE, "t", resume_at_topic_sequence_number=50)
     assert take(resumed, 3) == [(50, "50"), (51, "51"), (52, "52")]
     resumed.unsubscribe()
+
+
+def test_an_async_subscriber_waits_for_what_another_task_publishes(cloud):
+    async def run() -> list[str]:
+        async with TopicClientAsync(LISTEN, cloud.credentials_from(cloud.api_key)) as topics:
+            subscription = await topics.subscribe(CACHE, "t")
+
+            async def publish() -> None:
+                for text in ("one", "two"):
+                    await topics.publish(CACHE, "t", text)
+
+            publishing = asyncio.create_task(publish())
+            values = [(await anext(subscription)).value for _ in range(2)]
+            await publishing
+            return values
+
+    assert asyncio.run(run()) == ["one", "two"]
 
 
 def test_every_subscriber_gets_every_message_and_topics_are_apart(topics):
