@@ -1,7 +1,8 @@
 """`make book`: the web book, a static site in build/book, from the stored outputs. Nothing is executed.
 
 Lays out a source tree for Sphinx: the notebooks, the pages, and for each file that one of them links to a page with its
-source. Parts and order come from notebooks/MAP.md, titles and minutes from each notebook's first cell.
+source. Parts and order come from notebooks/MAP.md, titles and minutes from each notebook's first cell. Beside each page lies
+its text as Markdown, for readers that are programs; llms.txt lists them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from datetime import date
 from pathlib import Path
 
 import nbformat
@@ -20,8 +22,15 @@ ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s#]+)([^)\s]*\))")
 CODE = re.compile(r"(^```.*?^```$)", re.M | re.S)
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".tf": "terraform", ".j2": "jinja"}
+CODE_TO_TAKE_HOME = (
+    "- [momento_client.py](notebooks/momento_client.py.md): one file; the core explains it",
+    "- [momento_token](momento_token/README.md): a package, for a service that must not fail",
+)
+FIRST = "notebooks/00_start_here.ipynb"
 PAGES = "docs/ten_minutes.md", "docs/production.md", "docs/runbook.md"  # those that are in the contents
-REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+REPOSITORY = PROJECT["urls"]["Repository"]
+CORE = re.compile(r"notebooks/(0[0-6]_\w+\.ipynb)")  # what runs in a browser tab
 
 
 def binder(notebook: str) -> str:
@@ -29,6 +38,20 @@ def binder(notebook: str) -> str:
     owner_and_name = "/".join(REPOSITORY.split("/")[-2:])
     in_the_working_copy = notebook.replace("notebooks/", "work/", 1)
     return f"https://mybinder.org/v2/gh/{owner_and_name}/HEAD?urlpath=lab/tree/{in_the_working_copy}"
+
+
+def tab(notebook: str, page: str) -> str:
+    """Return the address, seen from `page`, that opens a core notebook in a browser tab.
+
+    browser/build.py builds what is there after Sphinx; so that Sphinx doesn't miss it, there is a scheme, see conf.py.
+    """
+    place = posixpath.relpath("try/lab/index.html", posixpath.dirname(page))
+    return f"site:{place}?path={CORE.fullmatch(notebook)[1]}"
+
+
+def button(notebook: str, page: str) -> str:
+    address = tab(notebook, page)
+    return f"**[Run it here]({address})** Nothing to install. About 15 MB at first; your work stays in this browser."
 
 
 class Book:
@@ -88,16 +111,23 @@ class Book:
         return "".join(part if part.startswith("```") else LINK.sub(follow, part) for part in parts)
 
     def notebook(self, path: str) -> str:
-        """Return the stored notebook, with sentences that say where it can be run."""
+        """Return the stored notebook, with sentences that say when it ran, and where it can be run."""
         notebook = nbformat.read(ROOT / path, as_version=4)
+        printed = f"You read what a run printed{when(notebook.metadata.pop('stored_outputs', None))}."
+        if CORE.fullmatch(path):
+            run = f"[run it here]({tab(path, path)})"
+            top = f"{button(path, path)}\n\n*{printed}*"
+        else:
+            run = f"[open this notebook on Binder]({binder(path)})"
+            top = f"*{printed} Most notebooks after the core start threads or processes, which a browser tab can't: {run}.*"
         cells = []
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = self.with_its_links(cell.source, path)
             if "exercise" in cell.metadata.get("tags", []):
-                cells.append(said(f"Your answer is checked where a kernel runs: {on_binder(path)}."))
+                cells.append(text_cell(f"*Your answer is checked where a kernel runs: {run}.*"))
             cells.append(cell)
-        cells[1:1] = [said(f"You read what a run printed. To run it yourself, {on_binder(path)}.")]
+        cells.insert(1, text_cell(top))
         notebook.cells = cells
         return nbformat.writes(notebook)
 
@@ -106,12 +136,17 @@ def text_of(path: str) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
 
 
-def on_binder(notebook: str) -> str:
-    return f"[open this notebook on Binder]({binder(notebook)})"
+def when(stored_outputs: dict | None) -> str:
+    """Return the day and the versions that `make outputs` has recorded."""
+    if not stored_outputs:
+        return ""
+    day = date.fromisoformat(stored_outputs["day"])
+    *versions, last = (" ".join(one) for one in stored_outputs["versions"].items())
+    return f" on {day.day} {day:%B %Y}, with {', '.join(versions)} and {last}"
 
 
-def said(text: str) -> nbformat.NotebookNode:
-    return nbformat.v4.new_markdown_cell(f"*{text}*")
+def text_cell(text: str) -> nbformat.NotebookNode:
+    return nbformat.v4.new_markdown_cell(text)
 
 
 def source_page(path: str) -> str:
@@ -132,25 +167,49 @@ def listing(folder: str) -> str:
     return f"---\norphan: true\n---\n\n# `{folder}/`\n\n" + "\n".join(lines) + "\n"
 
 
-def contents() -> str:
-    """The book's contents: the parts of the map, with titles and minutes as the notebooks give them."""
-    parts = [("Without a notebook", [path.removesuffix(".md") for path in PAGES])]
+def parts() -> list[tuple[str, list[tuple[str, str, str]]]]:
+    """Return the book's parts as the map has them; of each page its title, its first paragraph and its path."""
+    found = [("Without a notebook", [(*opening(text_of(path)), path.removesuffix(".md")) for path in PAGES])]
     for line in text_of("notebooks/MAP.md").splitlines():
         if part := re.match(r"\*\*(.*?)\*\*", line):
-            parts.append((part[1], []))
+            found.append((part[1], []))
         elif notebook := re.match(r"- \[.*?\]\((.*?)\.ipynb\)", line):
-            parts[-1][1].append(entry(notebook[1]))
+            found[-1][1].append(entry(f"notebooks/{notebook[1]}"))
+    return found
+
+
+def opening(text: str) -> tuple[str, str]:
+    """Return the title and the paragraph after it, as plain text."""
+    title, about = text.split("\n\n")[:2]
+    return title.removeprefix("# "), re.sub(r"\*\*|\[(.*?)\]\(.*?\)", r"\1", about)
+
+
+def entry(path: str) -> tuple[str, str, str]:
+    first = nbformat.read(ROOT / f"{path}.ipynb", as_version=4).cells[0].source
+    title, about = opening(first)
+    minutes = re.search(r"\*\*Time:\*\* (\d+) minutes", first)[1]
+    number = f"{name[:2]} " if (name := posixpath.basename(path))[0].isdigit() else ""
+    return f"{number}{title}, {minutes} min", about, path
+
+
+def contents() -> str:
+    """Return the book's contents for Sphinx."""
     return "".join(
-        f"\n```{{toctree}}\n:hidden:\n:caption: {part}\n\n" + "\n".join(entries) + "\n```\n" for part, entries in parts
+        f"\n```{{toctree}}\n:hidden:\n:caption: {part}\n\n"
+        + "".join(f"{title} <{path}>\n" for title, _, path in pages)
+        + "```\n"
+        for part, pages in parts()
     )
 
 
-def entry(name: str) -> str:
-    first = nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4).cells[0].source
-    title = first.splitlines()[0].removeprefix("# ")
-    minutes = re.search(r"\*\*Time:\*\* (\d+) minutes", first)[1]
-    number = f"{name[:2]} " if name[0].isdigit() else ""
-    return f"{number}{title}, {minutes} min <notebooks/{name}>"
+def llms() -> str:
+    """Return the book's contents for programs: llms.txt, as llmstxt.org describes it."""
+    title, about = opening(text_of("README.md"))
+    lines = [f"# {title}\n\n> {about}\n\nEach page of this book is also there as Markdown: `.md` instead of `.html`."]
+    for part, pages in parts():
+        lines.append(f"\n## {part}\n")
+        lines += [f"- [{title}]({path}.md): {about}" for title, about, path in pages]
+    return "\n".join([*lines, "\n## Code to take home\n", *CODE_TO_TAKE_HOME, ""])
 
 
 def lay_out(source: Path) -> None:
@@ -159,21 +218,32 @@ def lay_out(source: Path) -> None:
     readme = text_of("README.md")
     head, rest = readme.split("## Start\n", 1)
     table = rest.split("## Where to go\n", 1)[1].split("[The map]", 1)[0]
+    head = head.replace("\n\n**Why", f"\n\n{button(FIRST, 'index.md')}\n\n**Why", 1)
     kept = f"{head}## Start\n\n## Where to go\n{table}"
     book.write("README.md", book.with_its_links(kept, "README.md"))
     for path in sorted((ROOT / "notebooks").rglob("[!.]*.ipynb")):
         book.add(path.relative_to(ROOT).as_posix())
-    index = text_of("docs/index.md").replace("BINDER", binder("notebooks/00_start_here.ipynb"))
-    index = index.replace("REPOSITORY", REPOSITORY)
+    index = text_of("docs/index.md").replace("(BINDER)", f"({binder(FIRST)})")
+    index = index.replace("(REPOSITORY)", f"({REPOSITORY})")
     book.write("index.md", book.with_its_links(index, "index.md") + contents())
 
 
 def build(target: Path, source: Path) -> None:
     """Lay the source tree out in `source`, and build the site in `target`. Raises if Sphinx has a warning."""
     lay_out(source)
-    shutil.rmtree(target, ignore_errors=True)
-    options = ["-q", "-W", "--keep-going", "-c", ROOT / "docs", "-d", f"{source}-doctrees"]
-    subprocess.run([sys.executable, "-m", "sphinx", *options, source, target], check=True)
+    as_markdown = Path(f"{source}-as-markdown")
+    for builder, place in (("html", target), ("markdown", as_markdown)):
+        shutil.rmtree(place, ignore_errors=True)
+        options = ["-q", "-W", "--keep-going", "-b", builder, "-c", ROOT / "docs", "-d", f"{source}-doctrees"]
+        subprocess.run([sys.executable, "-m", "sphinx", *options, source, place], check=True)
+    for page in as_markdown.rglob("*.md"):
+        path = page.relative_to(as_markdown)
+        text = page.read_text(encoding="utf-8")
+        text = text.replace("</summary>\n", "</summary>\n\n")  # or what follows is no Markdown
+        pictures = "../" * (len(path.parts) - 1) + "_images/"  # where the other builder has put them
+        text = re.sub(r"(!\[[^\]]*\]\()[^)]*/", rf"\1{pictures}", text)
+        (target / path).write_text(text, encoding="utf-8")
+    (target / "llms.txt").write_text(llms(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
@@ -31,7 +32,7 @@ def notebook(path):
 def test_it_is_stored_as_one_clean_run_without_errors_or_tokens(notebook):
     nbformat.validate(notebook)
     assert [cell.execution_count for cell in code(notebook)] == list(range(1, len(code(notebook)) + 1))
-    assert notebook.metadata == {
+    assert {key: value for key, value in notebook.metadata.items() if key != "stored_outputs"} == {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
@@ -39,6 +40,14 @@ def test_it_is_stored_as_one_clean_run_without_errors_or_tokens(notebook):
     for cell in code(notebook):
         assert not [one for one in cell.outputs if one.output_type == "error" or one.get("name") == "stderr"]
         assert not TOKEN.search(shown(cell.outputs)), cell.source
+
+
+@pytest.mark.xfail(strict=True, reason="until `make outputs` has run over all notebooks: then delete this line")
+def test_each_says_on_which_day_and_with_which_versions_its_outputs_were_made():
+    for path in NOTEBOOKS:
+        made = nbformat.read(path, as_version=4).metadata.get("stored_outputs")
+        assert made, f"{path.name} doesn't say when it ran: run `make outputs`"
+        assert date.fromisoformat(made.day) and made.versions.keys() >= {"Python", "boto3", "momento"}
 
 
 def test_links_resolve_headings_step_down_by_one_and_pictures_have_a_text(path, notebook):

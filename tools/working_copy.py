@@ -112,6 +112,7 @@ def _without_outputs(path: Path) -> bytes:
     if path.suffix != ".ipynb":
         return path.read_bytes()
     notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["metadata"].pop("stored_outputs", None)  # when and with what they were made
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}
