@@ -68,6 +68,7 @@ def test_the_repositorys_address_is_set_everywhere_and_again(tmp_path):
         assert all(repository in text for text in texts.values())
     assert not re.search(r"first-owner|a\.name|OWNER/REPOSITORY", "".join(texts.values()))
     assert "](https://second.github.io/another/)" in texts["README.md"]
+    assert "](https://second.github.io/another/try/lab/index.html?path=00_start_here.ipynb)" in texts["README.md"]
 
 
 def test_actions_are_pinned_by_hash():

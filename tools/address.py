@@ -8,10 +8,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HUB = "https://github.com/"
+TAB = "https://{owner}.github.io/{name}/try/lab/index.html?path=00_start_here.ipynb"
 # In each file: what stands there, with an address or without one yet, and what takes its place.
 PLACES = (
     ("pyproject.toml", HUB + r"[\w.-]+/[\w.-]+", HUB + "{owner}/{name}"),
     ("momento_token/README.md", HUB + r"[\w.-]+/[\w.-]+(?=#)", HUB + "{owner}/{name}"),
+    ("workshop/email.md", r"LINK-TO-THE-TAB|https://\S+\?path=00_start_here.ipynb", TAB),
     ("workshop/email.md", r"git clone \S+\ncd \S+", "git clone " + HUB + "{owner}/{name}\ncd {name}"),
     ("README.md", r"(?<=git clone )<?(?:address of this repository|https://\S+?)>?(?= )", HUB + "{owner}/{name}"),
     (
@@ -19,6 +21,7 @@ PLACES = (
         "(?<=<!-- book -->).*?(?=<!-- -->)",
         "[the book](https://{owner}.github.io/{name}/), the notebooks as they last ran",
     ),
+    ("README.md", "(?<=<!-- tab -->).*?(?=<!-- -->)", f"[run the first notebook]({TAB})"),
     (
         "README.md",
         "(?<=<!-- binder -->).*?(?=<!-- -->)",

@@ -37,7 +37,7 @@ PLANS = {
         ),
     ],
     "An hour and a half": [
-        (("Welcome; everybody opens the first notebook", 4), "hands up"),
+        (("Welcome; everybody opens the link to the tab", 4), "hands up"),
         ("Start here", "together"),
         ("Create the secret", "together; the exercise at home", 8),
         ("Retrieve it naively", "each; the exercise at home", 9),
