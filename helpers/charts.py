@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from .display import duration, share
 from .ledger import Page
+from .pricing import QUOTA_PER_SECOND, Fleet
 
 # Middle tones, with a contrast of at least 3 to 1 on white and on JupyterLab's dark grey.
 INK = "#7c7c7c"
@@ -27,19 +29,18 @@ STEPS = [digit * 10.0**power for power in range(-7, 4) for digit in (1, 2, 5)]
 class Chart:
     """A drawing, and the text that stands for it."""
 
-    def __init__(self, height: float, parts: Sequence[str], alt: str) -> None:
-        self.alt = alt
+    def __init__(self, height: float, parts: Sequence[str], alt: str, width: int = WIDTH) -> None:
+        self.alt, self.width = alt, width
         self.svg = (
-            f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height:.0f}' fill='{INK}' font-size='14' "
+            f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height:.0f}' fill='{INK}' font-size='14' "
             f"font-family='system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif'>{''.join(parts)}</svg>"
         )
 
     def _repr_html_(self) -> str:
         # As an address: what a code-hosting site or an untrusted notebook leaves of HTML has pictures, and no SVG.
         source = "data:image/svg+xml," + quote(self.svg, safe=" =:/'(),;!")
-        return (
-            f'<img src="{source}" alt="{escape(self.alt)}" style="width: 100%; min-width: 340px; max-width: {WIDTH}px">'
-        )
+        style = f"width: 100%; min-width: {self.width * 17 // 32}px; max-width: {self.width}px"
+        return f'<img src="{source}" alt="{escape(self.alt)}" style="{style}">'
 
     def __repr__(self) -> str:
         return self.alt
@@ -183,6 +184,45 @@ def drill_timelines(drills: Sequence[Any], bins: int = 90) -> Chart:
     bottom = TOP + len(drills) * (height + 20) - 20
     parts[1:1] = _time_axis(end, bins * width / end, left, bottom)
     return Chart(bottom + 24, parts, f"Operations over time, with {len(drills[0].rotations)} rotations. {title}.")
+
+
+def cost_curves(fleets: Mapping[str, Fleet], title: str) -> Chart:
+    """Draw the dollars a month of two fleets over requests a second, both logarithmic, with a dot where each is.
+
+    The first has no cache. It is narrower than other charts, to be read on a phone, and a long title stands above it.
+    """
+    rates = [10 ** (power / 8) for power in range(-16, 41)]  # 0.01 to 100,000
+    curves = [[replace(one, requests_per_second=rate).dollars_per_month for rate in rates] for one in fleets.values()]
+    low, high = math.floor(math.log10(min(map(min, curves)) / 2)), math.ceil(math.log10(max(map(max, curves))))
+    width, height, left, right, top, bottom = 380, 290, 94, 370, 26, 244
+
+    def x(rate: float) -> float:
+        return left + math.log10(rate / rates[0]) / 7 * (right - left)
+
+    def y(amount: float) -> float:
+        return bottom - (math.log10(amount) - low) / (high - low) * (bottom - top)
+
+    quota, amounts = x(QUOTA_PER_SECOND), [10.0**power for power in range(low, high + 1)]
+    lines = "".join(f"M{left},{y(amount):.1f}H{right}" for amount in amounts)
+    (naive, cached), risen = fleets, next(at for at, rate in enumerate(rates) if rate > 2_000)
+    parts = [
+        f"<path d='{lines}' stroke='{INK}' stroke-opacity='0.3'/>",
+        f"<rect x='{quota:.1f}' y='{top}' width='{right - quota:.1f}' height='{bottom - top}' fill='{ORANGE}' opacity='0.2'/>",
+        _text(0, 15, "dollars a month"),
+        _text(right, 15, f"throttled {naive}", end=True),
+        _text((left + right) / 2, height - 6, "requests a second", middle=True),
+        *[_text(left - 8, y(amount) + 5, f"${amount:,.9g}", end=True) for amount in amounts],
+        *[_text(x(rate), bottom + 18, f"{rate:,g}", middle=True) for rate in (0.01, 1, 100, 10_000)],
+        # Left of the line that rises, and below the one that lies lower.
+        _text(x(rates[risen]) - 10, y(curves[0][risen]), naive, ORANGE, end=True, bold=True),
+        _text(right, y(curves[1][-1]) + 18, cached, BLUE, end=True, bold=True),
+    ]
+    for one, curve, colour in zip(fleets.values(), curves, COLOURS, strict=False):
+        points = " ".join(f"{x(rate):.1f},{y(amount):.1f}" for rate, amount in zip(rates, curve, strict=True))
+        here = f"cx='{x(one.requests_per_second):.1f}' cy='{y(one.dollars_per_month):.1f}'"
+        parts.append(f"<polyline points='{points}' fill='none' stroke='{colour}' stroke-width='2.5'/>")
+        parts.append(f"<circle {here} r='5' fill='{colour}'/>")
+    return Chart(height, parts, f"Dollars a month over requests a second, both axes logarithmic. {title}", width)
 
 
 def _room_for(names: Iterable[str]) -> float:

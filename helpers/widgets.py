@@ -1,41 +1,18 @@
-"""Panels of sliders, and a progress bar.
-
-Panels run in the page (panels.js), where they need no kernel: they work in the web book too, and when a saved notebook is
-opened again. Where no script runs, they show their first state.
-"""
+"""A panel that follows what is typed into it, reasons to fold out, and a progress bar."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from html import escape
-from pathlib import Path
 from typing import Any
 
-from IPython.display import DisplayHandle
+import ipywidgets
+from IPython.display import DisplayHandle, display
 
-from . import pricing
+from .charts import cost_curves
 from .display import Table, dollars
-from .pricing import MONTH, Fleet
-
-# A step of a slider is a text and a value.
-DURATIONS = {
-    "5 seconds": 5,
-    "1 minute": 60,
-    "5 minutes": 300,
-    "15 minutes": 900,
-    "1 hour": 3_600,
-    "6 hours": 21_600,
-    "1 day": 86_400,
-    "1 month": MONTH,
-}
-RATES = [round(step * 10.0**power, 2) for power in range(-2, 5) for step in (1, 2, 5)] + [100_000]
-CURVE = [10 ** (power / 8) for power in range(-16, 41)]  # 0.01 to 100,000 requests per second
-START = Fleet()
-BOTH = ("without a cache", "with AWS's library")
-COSTS = ("calls", "dollars for calls", "for secret and key", "sum")
-SCRIPT = "\n".join((Path(__file__).parent / name).read_text("utf-8") for name in ("pricing.js", "panels.js"))
+from .pricing import AWS_LIBRARY, MONTH, Fleet
 
 
 class Progress:
@@ -57,82 +34,94 @@ class Progress:
         self._handle.update({}, raw=True)
 
 
-class Panel:
-    """Controls and what they lead to: `kind` names the function of panels.js that draws it from `data`.
+# What a panel shows is stored as HTML, too: for a saved notebook, the book, and code-hosting sites. With a kernel the style
+# hides it. Without one, the style hides the widget, in whose place JupyterLab has "Error displaying widget: model not found".
+# The classes say that what stands between two dollar signs is no formula; JupyterLab and the book each know one of them.
+STILL = """<div class="panel-still mathjax_ignore tex2jax_ignore">{}</div><style>
+:has(.panel-live) ~ * .panel-still,
+.jp-OutputArea-child:has(+ * .panel-still):not(:has(> .jp-OutputArea-output > *)) {{ display: none }}
+</style>"""
 
-    A control is a name, a text, the steps of a slider (none for a check box), and the first step.
+
+def panel(fields: Mapping[str, Any], draw: Callable[..., tuple[str, str]]) -> None:
+    """Show fields, and what `draw` makes of their values: a sentence, and HTML. The kernel draws it again at each change."""
+    live, still = ipywidgets.HTML(), DisplayHandle()
+
+    def drawn() -> dict[str, str]:
+        try:
+            said, html = draw(**{name: field.value for name, field in fields.items()})
+        except Exception as error:  # outside a cell, it would only reach a log that nobody reads
+            said, html = f"This can't be drawn. {type(error).__name__}: {error}", ""
+        sentence = f"<strong>{escape(said)}</strong>"
+        # The sentence is a new element at each change; a screen reader reads such a one out only if it is an alert.
+        live.value = f'<div class="panel-live jp-RenderedHTMLCommon"><p role="alert">{sentence}</p>{html}</div>'
+        return {"text/plain": said, "text/html": STILL.format(f"<p>{sentence}</p>{html}")}
+
+    columns = ipywidgets.Layout(grid_template_columns="repeat(auto-fit, min(100%, 17rem))", grid_gap="0 2rem")
+    for field in fields.values():
+        field.style.description_width, field.layout.width = "11rem", "100%"
+        field.observe(lambda _: still.update(drawn(), raw=True), "value")
+    first = drawn()
+    view = ipywidgets.VBox([ipywidgets.GridBox([*fields.values()], layout=columns), live])._repr_mimebundle_()
+    display({kind: data for kind, data in view.items() if kind != "text/plain"}, raw=True)
+    still.display(first, raw=True)
+
+
+def cost_panel() -> None:
+    """Show a field for each number of the cost model; a chart and a table follow what is typed.
+
+    Fields for numbers: JupyterLab takes the keys from a list, and a slider tells a screen reader its position.
     """
+    start = Fleet()
 
-    def __init__(self, kind: str, controls: Sequence[tuple], data: dict[str, Any], start: str, plain: str) -> None:
-        self.kind, self.data, self.start, self.plain = kind, {"controls": controls, **data}, start, plain
+    def number(text: str, value: float, least: float, most: float, kind: Any = ipywidgets.BoundedFloatText) -> Any:
+        return kind(value, min=least, max=most, description=text)
 
-    def _repr_html_(self) -> str:
-        # What stands between two dollar signs is no formula: JupyterLab and the book each know one of these classes.
-        data = json.dumps(self.data).replace("<", "\\u003c")
+    fields = {
+        "rate": number("requests a second", start.requests_per_second, 0.01, 100_000),
+        "processes": number("processes", start.processes, 1, 1_000, ipywidgets.BoundedIntText),
+        "lifetime": number("a process lives, in minutes", start.lifetime / 60, 1, MONTH / 60),
+        "ttl": number("TTL of a copy, in minutes", start.ttl / 60, 0.1, MONTH / 60),
+        "customer_key": ipywidgets.Checkbox(description="a KMS key of your own", indent=False),
+    }
+    panel(fields, costs)
+
+
+def costs(rate: float, processes: int, lifetime: float, ttl: float, customer_key: bool) -> tuple[str, str]:
+    """Return the message of a month's costs, and the chart and the table that show it."""
+    naive = Fleet(rate, processes, lifetime * 60, ttl * 60, customer_key=customer_key)
+    ways = {"without a cache": naive, "with AWS's library": replace(naive, way=AWS_LIBRARY)}
+
+    def cost(fleet: Fleet) -> str:
+        throttled = round(100 - 100 / max(1, fleet.share_of_quota))
         return (
-            f'<div class="live-panel mathjax_ignore tex2jax_ignore" data-panel="{self.kind}">'
-            f'<script type="application/json">{data}</script><div>{self.start}</div></div>'
-            f"<script>(() => {{\n{SCRIPT}}})();</script>"
+            f"AWS throttles {throttled}% of the reads" if throttled else f"{dollars(fleet.dollars_per_month)} a month"
         )
 
-    def __repr__(self) -> str:
-        return self.plain
+    requests = "request" if rate == 1 else "requests"
+    said = f"At {rate:,.9g} {requests} a second: " + ", ".join(f"{cost(one)} {way}" for way, one in ways.items())
+    amounts = {
+        "calls": lambda one: f"{one.calls_per_month:,.0f}",
+        "dollars for calls": lambda one: dollars(one.dollars_for_calls),
+        "for secret and key": lambda one: dollars(one.dollars_for_keeping),
+        "sum": lambda one: dollars(one.dollars_per_month),
+    }
+    rows = [(name, *map(amount, ways.values())) for name, amount in amounts.items()]
+    given = f"Processes: {processes:,}. Minutes: lifetime {lifetime:,.9g}, TTL {ttl:,.9g}."
+    table = Table(("", *ways), rows, f"A month. {given}")
+    chart = cost_curves(ways, f"{said}.")
+    parts = f"{chart._repr_html_()}<div>{table._repr_html_()}</div>"
+    return f"{said}.", f'<div style="display: flex; flex-wrap: wrap; gap: 0 2rem; align-items: center">{parts}</div>'
 
 
-def cost_panel() -> Panel:
-    """Return a slider for each field of the cost model; a chart and a table follow."""
-    lifetimes, ttls = list(DURATIONS.items())[1:], list(DURATIONS.items())[:-1]
-    controls = [
-        _slider("requests_per_second", "requests a second", _numbers(RATES)),
-        _slider("processes", "processes", _numbers([1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000])),
-        _slider("lifetime", "a process lives", lifetimes),
-        _slider("ttl", "TTL of a copy", ttls),
-        ("customer_key", "with a KMS key of your own", (), 0),
-    ]
-    without, cached = fleets = START, replace(START, way=pricing.AWS_LIBRARY)
-    title = (
-        f"At {START.requests_per_second:,g} requests a second: {dollars(without.dollars_per_month)} {BOTH[0]}, "
-        f"{dollars(cached.dollars_per_month)} {BOTH[1]}"
-    )
-    table = Table(("", *BOTH), list(zip(COSTS, *map(_costs_of, fleets), strict=True)), "A month")
-    data = {"prices": prices(), "ways": BOTH, "rates": CURVE, "rows": COSTS}
-    return Panel(
-        "cost", controls, data, f"<strong>{title}</strong>{table._repr_html_()}", f"A panel of sliders. {title}."
-    )
-
-
-def _costs_of(fleet: Fleet) -> tuple[str, ...]:
-    """Return a column of the table."""
-    amounts = (fleet.dollars_for_calls, fleet.dollars_for_keeping, fleet.dollars_per_month)
-    return f"{fleet.calls_per_month:,.0f}", *map(dollars, amounts)
-
-
-def prices() -> dict[str, float]:
-    """Return what pricing.js takes from pricing.py, under the same names."""
-    amounts = {name: one.amount for name, one in vars(pricing).items() if isinstance(one, pricing.Price)}
-    return {"MONTH": MONTH, "QUOTA_PER_SECOND": pricing.QUOTA_PER_SECOND, **amounts}
-
-
-def lab_panel(failures: Sequence[Any], outcomes: Mapping[str, Mapping[str, Any]]) -> Panel:
-    """Return a slider over the failures of the fault lab: what each way did in this run, what is right, and why."""
-    columns, steps = ("Way", "What it did", "Right"), []
+def lab_reasons(failures: Sequence[Any], outcomes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Show the failures of the fault lab to fold out: what is right, why, and what each way did in this run."""
+    plain, parts = [], []
     for failure in failures:
-        rows = [
-            (way, outcome.text, "yes" if outcome.kind == failure.right else "no")
-            for way, outcome in outcomes[failure.title].items()
-        ]
-        said = f"Right is: {failure.right}. {failure.why}"
-        steps.append((failure.title, {"title": failure.title, "said": said, "rows": rows}))
-    first = steps[0][1]
-    start = f"<p>{escape(first['said'])}</p>{Table(columns, first['rows'])._repr_html_()}"
-    controls = [("failure", "Failure", steps, 0)]
-    return Panel("lab", controls, {"columns": columns}, start, f"A slider over {len(steps)} failures")
-
-
-def _slider(field: str, text: str, steps: Sequence[tuple[str, float]]) -> tuple:
-    """Return a slider that starts at the value of START."""
-    return field, text, steps, [value for _, value in steps].index(asdict(START)[field])
-
-
-def _numbers(values: Any) -> list[tuple[str, float]]:
-    return [(f"{value:,g}", value) for value in values]
+        of_ways = outcomes[failure.title].items()
+        did = [f"{'✓' if one.kind == failure.right else '✗'} {way}: {one.text}" for way, one in of_ways]
+        plain.append(f"{failure.title}: {failure.right}. {failure.why} {', '.join(did)}")
+        summary = f"<summary><strong>{escape(failure.title)}</strong>: {escape(failure.right)}</summary>"
+        items = "".join(f"<li>{escape(one)}</li>" for one in did)
+        parts.append(f"<details>{summary}{escape(failure.why)}<ul>{items}</ul></details>")
+    display({"text/plain": "\n".join(plain), "text/html": "".join(parts)}, raw=True)

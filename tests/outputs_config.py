@@ -14,6 +14,7 @@ from sandbox.ministack import FOLDER
 
 ALWAYS = ["boto3", "momento", "aws-secretsmanager-caching"]
 IF_NAMED = ["cachetools", "dogpile.cache", "aws-lambda-powertools", "fastapi", "gunicorn", "uvicorn"]
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class ForgetProgress(Preprocessor):
@@ -25,11 +26,11 @@ class ForgetProgress(Preprocessor):
 
 
 class DropEmptyOutputs(Preprocessor):
-    """A progress bar leaves an output without data behind."""
+    """A progress bar leaves an output without data behind, and the fields of a panel one that needs their kernel."""
 
     def preprocess_cell(self, cell, resources, index):
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if output.get("data", True)]
+            cell.outputs = [one for one in cell.outputs if "data" not in one or one.data.keys() - {WIDGET}]
         return cell, resources
 
 

@@ -1,66 +1,65 @@
-"""The panels' script against the model, and the progress bar. How the panels work in a page is in test_browser.py."""
+"""The cost panel's numbers, a panel in a kernel, and the progress bar. How a panel works in a page is in test_browser.py."""
 
 from __future__ import annotations
 
-import json
-import random
-import shutil
-import subprocess
-from dataclasses import asdict
-from pathlib import Path
+from itertools import product
 
 import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
+from test_notebooks import NOTEBOOKS
 
-from helpers.pricing import AWS_LIBRARY, MONTH, NO_CACHE, Fleet
-from helpers.widgets import cost_panel, prices
-
-HELPERS = Path(__file__).resolve().parent.parent / "helpers"
-NODE = shutil.which("node")
+from helpers.pricing import MONTH
+from helpers.widgets import costs
 
 
-def random_fleet(chosen: random.Random) -> Fleet:
-    return Fleet(
-        requests_per_second=chosen.choice([0, 1, 100, 10 ** chosen.uniform(-3, 6)]),
-        processes=chosen.choice([1, 10, chosen.randint(1, 1_000_000)]),
-        lifetime=chosen.choice([1, 60, MONTH, chosen.uniform(1, MONTH)]),
-        ttl=chosen.choice([0, 1, 3600, chosen.uniform(0, MONTH)]),
-        way=chosen.choice([NO_CACHE, AWS_LIBRARY]),
-        customer_key=chosen.random() < 0.5,
-    )
+@pytest.mark.parametrize(
+    ("values", "said", "shown"),
+    [
+        (
+            (100, 1, MONTH / 60, 60, False),
+            "At 100 requests a second: $1,296.40 a month without a cache, $0.40 a month with AWS's library.",
+            ["259,200,000", "961", "$1,296.00", "$0.004805"],
+        ),
+        (
+            (100_000, 200, 1, 60, True),
+            "At 100,000 requests a second: AWS throttles 90% of the reads without a cache, "
+            "$113.72 a month with AWS's library.",
+            ["$1.40", "17,280,000", "lifetime 1, TTL 60."],
+        ),
+        ((1, 1, 60, 60, False), "At 1 request a second: $13.36 a month without a cache, $0.41 a month", ["$12.96"]),
+    ],
+)
+def test_the_panel_says_and_shows_what_the_model_computes(values, said, shown):
+    sentence, html = costs(*values)
+    assert sentence.startswith(said) and all(text in html for text in shown)
+    assert f"logarithmic. {sentence}".replace("'", "&#x27;") in html  # what stands for the chart
 
 
-@pytest.mark.skipif(NODE is None, reason="there is no Node.js to run the panels' script")
-def test_the_panels_script_computes_what_pricing_py_computes():
-    chosen = random.Random(20)
-    fleets = [random_fleet(chosen) for _ in range(5_000)]
-    program = """
-        const { cost } = require(process.argv[1]);
-        const { fleets, library, prices } = JSON.parse(require("fs").readFileSync(0));
-        console.log(JSON.stringify(fleets.map((fleet) => Object.values(cost(fleet, fleet.way === library, prices)))));
-    """
-    given = {"fleets": list(map(asdict, fleets)), "library": AWS_LIBRARY, "prices": prices()}
-    command = [NODE, "-e", program, HELPERS / "pricing.js"]
-    done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, check=True)
-    for fleet, got in zip(fleets, json.loads(done.stdout), strict=True):
-        expected = [
-            fleet.calls_per_month,
-            fleet.dollars_for_calls,
-            fleet.dollars_for_keeping,
-            fleet.dollars_per_month,
-            fleet.share_of_quota,
-        ]
-        assert got == pytest.approx(expected, rel=1e-12), fleet
-    assert {fleet.way for fleet in fleets if fleet.misses_per_life > 1} == {NO_CACHE, AWS_LIBRARY}
-    assert any(fleet.share_of_quota > 1 for fleet in fleets)
+def test_whatever_the_fields_allow_can_be_drawn():
+    for values in product((0.01, 100_000), (1, 1_000), (1, MONTH / 60), (0.1, MONTH / 60), (False, True)):
+        sentence, html = costs(*values)
+        assert "e+" not in sentence and "nan" not in html, values
 
 
-def test_without_a_script_a_panel_is_a_table_and_every_step_is_a_value_that_the_model_takes():
-    panel = cost_panel()
-    assert "$1,296.00" in panel.start and "$1,296.00" in panel._repr_html_()
-    for name, _, steps, _ in panel.data["controls"]:
-        assert all(Fleet(**{name: value}) for _, value in steps)
+def test_the_kernel_draws_again_at_each_change_and_an_error_is_a_sentence():
+    cells = [
+        "from helpers.widgets import panel\nfrom ipywidgets import BoundedIntText\nfield = BoundedIntText(1)",
+        "panel({'number': field}, lambda number: (f'{6 / number:g} each', f'<p>{number}</p>'))",
+        "field.value = 2",
+        "field.value = 0",
+    ]
+    seen = []
+    notebook = new_notebook(cells=list(map(new_code_cell, cells)))
+    note = lambda **_: seen.append(notebook.cells[1].outputs[1].data["text/html"])  # noqa: E731
+    NotebookClient(notebook, on_cell_executed=lambda cell, cell_index, **_: note() if cell_index else None).execute()
+    for text, html in zip(("6 each", "3 each", "can&#x27;t be drawn. ZeroDivisionError: division"), seen, strict=True):
+        assert text in html
+    assert "<p>2</p>" in seen[1] and "<p>" not in seen[2].partition("</strong></p>")[2]
+
+
+def test_no_stored_output_needs_a_kernel():
+    assert [path.name for path in NOTEBOOKS if "widget-view+json" in path.read_text(encoding="utf-8")] == []
 
 
 def test_of_a_progress_bar_nothing_stays():
