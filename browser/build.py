@@ -6,6 +6,7 @@ The same input gives the same files, byte for byte.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -40,15 +41,30 @@ WANTED = "aws-secretsmanager-caching", "boto3", "cachetools", "comm", "ipython",
 LEFT_OUT = {"cryptography", "grpcio", "widgetsnbextension", "jupyterlab-widgets", "prompt-toolkit", "wcwidth"}
 EMPTY = {"jedi", "micropip"}  # the kernel loads them; it completes names without the first, and a tab installs no package
 PLACE = {"python_version": "3.14", "sys_platform": "emscripten", "platform_system": "Emscripten", "extra": ""}
+ON_DEMAND = {"ministack"}  # loaded by a cell that imports it
 USED = {  # of these packages only what is named here
     "botocore/data/": r"[^/]+$|(secretsmanager|sts|iam)/",
     "moto/": r"[^/]+$|(core|secretsmanager|sts|utilities|moto_api|instance_metadata)/",
     "pygments/lexers/": r"(__init__|_mapping|python)\.py$",
     "boto3/data/": "$.",
+    "encodings/": r"(?!cp(?!437)|mac_|iso8859|koi|big5|euc|gb|hp|hz|kz|ptcp|shift|johab|palmos|tis)",
+    "IPython/": r"(?!testing/plugin|sphinxext|external)",
+    "pygments/formatters/": r"(__init__|_mapping|html|latex|terminal|terminal256)\.py$",
+    "ministack/core/": r"(__init__|arn|concurrency|container_reaper|hypercorn_compat|iam_\w+|persistence|responses|router|sigv4)\.",
+    "ministack/services/": r"(__init__|iam|secretsmanager|sts)\.py$",
+    "werkzeug/": r"(?!debug|middleware)",
 }
 UNUSED = re.compile(
-    r"(^|/)(\.[^/]*|tests?|__pycache__|bin|examples)/|\.(so|pyi?|c|h|tar\.gz|pem|png|js|typed)$(?<!\.py)|/RECORD$|examples-1\.json"
+    r"(^|/)(\.[^/]*|__pycache__|tests?|bin|examples|_pyrepl|xmlrpc|xml/dom)/"
+    r"|^(_pydatetime|_pyio|doctest|ftplib|imaplib|mailbox|modulefinder|pickletools|plistlib|poplib|smtplib|trace|wave)\.py"
+    r"|\.(so|pyi|pyx|c|h|tar\.gz|pem|png|js|typed)$|/RECORD$|examples-1\.json"
 )
+# MiniStack sets a few attributes of the server that would carry its calls elsewhere, and that needs sockets.
+SERVER = dict.fromkeys(
+    ["h11.py", *(f"hypercorn/{one}.py" for one in ("__init__", "config"))]
+    + [f"hypercorn/protocol/{one}.py" for one in ("__init__", "events", "h11", "ws_stream")],
+    b"class Response:\n    def __post_init__(self): ...\nConfig = EndBody = H11Protocol = InformationalResponse = WSStream = Response",
+) | {"ministack/services/apigateway_v1.py": b"def resolve_base_path_mapping(*_): ..."}
 PIPLITE = {
     "piplite/__init__.py": b"",
     "piplite/piplite.py": b"",
@@ -119,6 +135,8 @@ def contents(target: Path) -> None:
     there = {name: content for name, content in pages().items() if name in (*names(), "momento_client.py")}
     there |= {name: content for name, content in pages().items() if name.startswith("images/")}
     for name, content in there.items():
+        if name.endswith(".svg"):  # JupyterLite shows no other characters
+            content = content.decode().encode("ascii", "xmlcharrefreplace")
         if name.endswith(".ipynb"):
             notebook = json.loads(content)
             notebook["metadata"]["kernelspec"] = {"name": "python", "display_name": "Python", "language": "python"}
@@ -128,6 +146,8 @@ def contents(target: Path) -> None:
                     source = re.sub(r"(?<=\]\()([^)\s#:]+)(#[^)\s]*)?(?=\))", lambda link: leads(link, there), source)
                 elif needs_a_machine(cell):
                     source = f"%%needs_a_machine {cell['id']}\n{source}"
+                elif 'aws_engine="ministack"' in source:
+                    source = f"import ministack  # the tab loads it only here\n{source}"
                 cell["source"] = source
             content = (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
         (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -152,18 +172,15 @@ class Packages:
         self.target = target
         self.lock = json.loads((PYODIDE / "pyodide-lock.json").read_text(encoding="utf-8")) | {"packages": {}}
         target.mkdir(parents=True)
-        for name in ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip"):
+        for name in ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm"):
             shutil.copyfile(PYODIDE / name, target / name)
 
     def add(self, name: str, files: dict[str, bytes]) -> None:
         """Pack files as a package. Its name in the folder has a hash, so that a browser can keep it for good."""
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            for path, content in sorted(files.items()):
-                archive.writestr(zipfile.ZipInfo(path, WHEN), content, zipfile.ZIP_DEFLATED, 9)
-        digest = hashlib.sha256(packed.getvalue()).hexdigest()
+        packed = zipped(files)
+        digest = hashlib.sha256(packed).hexdigest()
         file = f"{name}-{digest[:12]}.zip"
-        (self.target / file).write_bytes(packed.getvalue())
+        (self.target / file).write_bytes(packed)
         self.lock["packages"][name] = {
             "name": name,
             "version": "0",
@@ -171,13 +188,39 @@ class Packages:
             "sha256": digest,
             "install_dir": "site",
             "package_type": "package",
-            "imports": [],
+            "imports": [name] if name in ON_DEMAND else [],
             "depends": [],
         }
 
-    def write(self) -> list[str]:
-        (self.target / "pyodide-lock.json").write_text(json.dumps(self.lock), encoding="utf-8")
-        return sorted(self.lock["packages"])
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path, content in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(path, WHEN), content, zipfile.ZIP_DEFLATED, 9)
+    return packed.getvalue()
+
+
+def unzipped(archive: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(archive) as opened:
+        return {path: opened.read(path) for path in opened.namelist() if not path.endswith("/")}
+
+
+def compiled(packages: dict[str, dict[str, bytes]]) -> dict[str, dict[str, bytes]]:
+    """Return the same with Python's byte code in place of its source, which only our own modules keep."""
+    with tempfile.TemporaryDirectory() as temporary:
+        source, target = Path(temporary, "source.zip"), Path(temporary, "target.zip")
+        modules = {f"{name}/{path}": text for name, files in packages.items() for path, text in files.items()}
+        source.write_bytes(zipped({path: text for path, text in modules.items() if path.endswith(".py")}))
+        subprocess.run(["node", HERE / "compile.mjs", PYODIDE, source, target], check=True)
+        for path, code in unzipped(target).items():
+            name, _, path = path.partition("/")
+            if name in ("tutorial", "grpcio"):
+                path = re.sub(r"(\w+)\.pyc$", r"__pycache__/\1.cpython-314.pyc", path)
+            else:
+                del packages[name][path.removesuffix("c")]
+            packages[name][path] = code
+    return packages
 
 
 def settings(pyodide: str, loaded: list[str]) -> dict:
@@ -199,6 +242,10 @@ def settings(pyodide: str, loaded: list[str]) -> dict:
         "jupyter-config-data": {
             "appName": "A Momento token in AWS Secrets Manager",
             "exposeAppInBrowser": True,
+            # Each visit opens the notebook that was asked for, and no windows of an earlier one.
+            "enableMemoryStorage": True,
+            "workspacesStorageDrivers": ["memoryStorageDriver"],
+            "faviconUrl": "./icon.svg",
             "litePluginSettings": {"@jupyterlite/pyodide-kernel-extension:kernel": kernel},
         },
     }
@@ -213,22 +260,21 @@ def build(target: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         lite = Path(temporary)
         pyodide = f"static/pyodide-{version}"
+        wheels = {wheel.name.split("-")[0]: wheel for wheel in sorted(KERNEL.glob("static/pypi/*.whl"))}
+        found = packages() | {name: {} for name in EMPTY} | {"grpcio": folder(HERE, "grpc"), "tutorial": project()}
+        found["ministack"] = folder(ROOT / ".venv/ministack", "ministack", "defusedxml") | SERVER
+        for name, wheel in wheels.items():
+            found[canonicalize_name(name)] = {path: text for path, text in unzipped(wheel).items() if used(path)}
+        found["piplite"] = PIPLITE
+        found["stdlib"] = {path: text for path, text in unzipped(PYODIDE / "python_stdlib.zip").items() if used(path)}
+        found = compiled(found)
         tab = Packages(lite / pyodide)
-        for name, files in packages().items():
+        (lite / pyodide / "python_stdlib.zip").write_bytes(zipped(found.pop("stdlib")))
+        for name, files in sorted(found.items()):
             tab.add(name, files)
-        for wheel in sorted(KERNEL.glob("static/pypi/*.whl")):
-            with zipfile.ZipFile(wheel) as archive:
-                name = canonicalize_name(wheel.name.split("-")[0])
-                if name not in ("piplite",) and "3.6.999" not in wheel.name:
-                    tab.add(name, {path: archive.read(path) for path in archive.namelist() if used(path)})
-        for name in EMPTY:
-            tab.add(name, {})
-        tab.add("piplite", PIPLITE)
-        tab.add("grpcio", folder(HERE, "grpc"))
-        tab.add("tutorial", project())
-        loaded = tab.write()
+        (lite / pyodide / "pyodide-lock.json").write_text(json.dumps(tab.lock), encoding="utf-8")
         contents(lite / "content")
-        (lite / "jupyter-lite.json").write_text(json.dumps(settings(pyodide, loaded)), encoding="utf-8")
+        (lite / "jupyter-lite.json").write_text(json.dumps(settings(pyodide, sorted(found.keys() - ON_DEMAND))), encoding="utf-8")
         (lite / "overrides.json").write_text(json.dumps(OVERRIDES), encoding="utf-8")
         command = [sys.executable, "-m", "jupyterlite_core", "build", "--lite-dir", lite, "--output-dir", target]
         command += ["--contents", lite / "content", "--apps", "lab", "--no-sourcemaps", "--no-unused-shared-packages"]
@@ -239,9 +285,40 @@ def build(target: Path) -> None:
         if done.returncode:
             sys.exit(f"{done.stdout}{done.stderr}\nJupyterLite could not be built; the lines above say why.")
         shutil.copytree(lite / "static", target / "static", dirs_exist_ok=True)
+    shutil.copyfile(ROOT / "docs/_static/icon.svg", target / "icon.svg")
+    files = [target / pyodide / one["file_name"] for name, one in tab.lock["packages"].items() if name not in ON_DEMAND]
+    files += [path for path in (target / pyodide).iterdir() if path.stem.startswith(("pyodide", "python"))]
+    page(target, {path.relative_to(target).as_posix(): size(path) for path in sorted(files)})
+    worker = target / "service-worker.js"
+    versions = " ".join(f"{name} {metadata.version(name)}" for name in ("jupyterlab-widgets",)) + f" pyodide {version}"
+    ours = (HERE / "service_worker.js").read_text(encoding="utf-8").replace("VERSIONS", versions)
+    worker.write_text(ours + worker.read_text(encoding="utf-8"), encoding="utf-8")
+    for path in target.rglob("*"):  # JupyterLite dates all files alike, by which a plain server takes changed ones for old
+        os.utime(path)
 
 
-OVERRIDES: dict = {}
+def size(path: Path) -> int:
+    """Return about how many bytes of a file a static host sends."""
+    content = path.read_bytes()
+    return len(content if path.suffix == ".zip" else gzip.compress(content))
+
+
+def page(target: Path, loaded: dict[str, int]) -> None:
+    """Put our page around JupyterLab in the place of JupyterLite's."""
+    index = target / "lab/index.html"
+    bundle = re.search(r"[^\"]*/bundle\.js[^\"]*", index.read_text(encoding="utf-8"))
+    assert bundle
+    text = (HERE / "index.html").read_text(encoding="utf-8")
+    lite = json.loads((target / "jupyter-lite.json").read_text(encoding="utf-8"))["jupyter-config-data"]["appVersion"]
+    parts = {"BUNDLE": bundle[0], "LOADED": json.dumps(loaded), "LITE": lite}
+    parts |= {"STYLE": (HERE / "page.css").read_text(encoding="utf-8"), "SCRIPT": (HERE / "page.js").read_text(encoding="utf-8")}
+    index.write_text(re.sub("|".join(parts), lambda name: parts[name[0]], text), encoding="utf-8")
+
+
+OVERRIDES = json.loads((ROOT / "binder/overrides.json").read_text(encoding="utf-8")) | {
+    "@jupyterlab/apputils-extension:themes": {"adaptive-theme": True},
+    "@jupyterlab/docmanager-extension:plugin": {"autosaveInterval": 5},
+}
 
 
 if __name__ == "__main__":

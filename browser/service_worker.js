@@ -1,0 +1,35 @@
+// Stands before JupyterLite's own service worker, which gives the kernel its files. A file whose name has a hash or a
+// version never changes, so a second visit fetches none of these; all others are fetched anew, or kept for a time offline.
+const KEPT = `${registration.scope} VERSIONS`; // build.py writes them here
+const NAMED = /\/static\/pyodide-[^/]+\/(?!pyodide-lock)|\.[0-9a-f]{7,20}\.\w+(\?|$)|\?_=/;
+const coming = new Map(); // the page fetches early what JupyterLab and the kernel ask for a little later
+
+async function fetched(request) {
+    const cache = await caches.open(KEPT);
+    const kept = await cache.match(request, { ignoreSearch: request.mode === "navigate" });
+    if (kept && NAMED.test(request.url)) return kept;
+    try {
+        const response = await fetch(request);
+        if (response.ok) await cache.put(request, response.clone());
+        return response;
+    } catch (offline) {
+        if (kept) return kept;
+        throw offline;
+    }
+}
+
+addEventListener("fetch", (event) => {
+    const { method, url } = event.request;
+    if (method !== "GET" || !url.startsWith(registration.scope) || url.includes("heartbeat")) return;
+    event.stopImmediatePropagation();
+    if (!coming.has(url)) coming.set(url, fetched(event.request).finally(() => coming.delete(url)));
+    event.respondWith(coming.get(url).then((response) => response.clone()));
+});
+
+addEventListener("activate", (event) => {
+    const remove = (names) => names.filter((name) => name.startsWith(registration.scope) && name !== KEPT);
+    event.waitUntil(caches.keys().then((names) => Promise.all(remove(names).map((name) => caches.delete(name)))));
+});
+
+addEventListener("message", () => clients.claim()); // of a page that was loaded past the service worker
+
