@@ -2,10 +2,13 @@ PYTHON ?= python3
 BIN    := .venv/bin
 SET_UP := "$(PYTHON)" tools/set_up.py
 LOCK   := $(SET_UP) uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade
+APART  := $(SET_UP) uv pip install -q --no-deps --require-hashes --python .venv --target
 NPM    := npm install --silent --no-fund --no-audit --prefix
 PROXY  := configurable-http-proxy@5.3.0
 REVEAL := reveal.js@5.2.1
 PYRIGHT := pyright@1.1.414
+# The Pyodide that the kernel of a browser tab is made for, as its extension says; so that both always move together.
+PYODIDE = pyodide@$$(grep -rhoE 'pyodide/v[0-9.]+' --include=*.js $(1)/browser/share | head -1 | cut -dv -f2)
 # A shell may say where Python and Jupyter look for things. Nothing here inherits that; tools/set_up.py does the same.
 unexport $(filter-out PYTHON,$(filter PYTHON% JUPYTER% IPYTHON% VIRTUAL_ENV CONDA_PREFIX MPLBACKEND,$(.VARIABLES)))
 
@@ -67,8 +70,12 @@ slides: .venv/lab  ## slides of the workshop as offline HTML, into build/slides
 screenshot: .venv/test  ## the picture in the README, taken of notebook 02 as it is stored
 	$(BIN)/python tools/screenshot.py
 
-book: .venv/book  ## the web book, a static site from the stored outputs, into build/book
+book: .venv/book .venv/browser  ## the web book from the stored outputs, and its core in a browser tab: a static site in build/book
 	$(BIN)/python docs/make_book.py
+	$(BIN)/python browser/build.py
+
+browser: .venv/browser  ## of these only the core in a browser tab, in build/book/try
+	$(BIN)/python browser/build.py
 
 lambda: .venv/lab  ## pack the two Lambda functions for AWS, into build/lambda; deploy/ has the templates
 	$(BIN)/python deploy/make_zips.py
@@ -83,6 +90,7 @@ lock: .venv/lab  ## pin the newest versions that pyproject.toml allows
 	$(LOCK) $(foreach one,botocore jmespath python-dateutil pyyaml s3transfer six urllib3,--no-emit-package $(one)) --group aws-cli -c requirements.txt -o tests/aws_cli/requirements.txt
 	$(LOCK) --group hub -c requirements.txt -o workshop/hub/requirements.txt
 	$(LOCK) --group book -c requirements.txt -c tests/requirements.txt -o docs/requirements.txt
+	$(LOCK) $(foreach one,jupyter-core platformdirs pycparser traitlets,--no-emit-package $(one)) --group browser -c requirements.txt -o browser/requirements.txt
 	$(BIN)/python tools/environment_file.py
 
 address:  ## write the repository's address everywhere: make address REPOSITORY=owner/name
@@ -97,6 +105,8 @@ build/newest build/oldest: .venv/lab
 	$(BIN)/python -m venv --clear $@
 	$(SET_UP) uv pip install -q --python $@ --resolution $(RESOLUTION) -e . --group services --group test --group hub --group book
 	$(SET_UP) uv pip install -q --python $@ --resolution $(RESOLUTION) --target $@/ministack --group ministack
+	$(SET_UP) uv pip install -q --python $@ --resolution $(RESOLUTION) --target $@/browser --group browser
+	$(NPM) $@/pyodide $(call PYODIDE,$@)
 	$@/bin/python -m pytest -n 2 --dist loadscope $(TESTS)
 
 clean:  ## remove what was made, the environment included; work/ and a class's build/hub stay
@@ -110,15 +120,24 @@ clean:  ## remove what was made, the environment included; work/ and a class's b
 .venv/workspaces: .venv/lab binder/workspace.json
 	@$(BIN)/python tools/lab.py --arrange
 
-.venv/test: .venv/lab tests/requirements.txt tests/aws_cli/requirements.txt workshop/hub/requirements.txt docs/requirements.txt
+.venv/test: .venv/lab tests/requirements.txt tests/aws_cli/requirements.txt workshop/hub/requirements.txt docs/requirements.txt browser/requirements.txt
 	@$(SET_UP) tests workshop/hub docs
-	@$(SET_UP) uv pip install -q --no-deps --require-hashes --python .venv --target .venv/aws_cli -r tests/aws_cli/requirements.txt
-	@{ command -v npm && $(NPM) .venv/proxy $(PROXY) && $(NPM) .venv/reveal $(REVEAL) && $(NPM) .venv/pyright $(PYRIGHT); } >/dev/null || \
-		echo "npm could not install the hub's proxy, reveal.js and pyright: tests of hub, slides and types will skip"
+	@$(APART) .venv/aws_cli -r tests/aws_cli/requirements.txt
+	@$(APART) .venv/browser -r browser/requirements.txt
+	@{ command -v npm && $(NPM) .venv/proxy $(PROXY) && $(NPM) .venv/reveal $(REVEAL) && $(NPM) .venv/pyright $(PYRIGHT) && \
+		$(NPM) .venv/pyodide $(call PYODIDE,.venv); } >/dev/null || \
+		echo "npm could not install the hub's proxy, reveal.js, pyright and Pyodide: tests of hub, slides, types and tab will skip"
 	@touch $@
 
 .venv/book: .venv/lab docs/requirements.txt
 	@$(SET_UP) docs
+	@touch $@
+
+# In a folder of its own: JupyterLab would load the kernel's extension, and lacks what that needs.
+.venv/browser: .venv/lab browser/requirements.txt
+	@command -v npm >/dev/null || { echo "Python in a browser tab is Pyodide, a package of npm's: install Node.js and npm"; exit 1; }
+	@$(APART) $@ -r browser/requirements.txt
+	@$(NPM) .venv/pyodide $(call PYODIDE,.venv)
 	@touch $@
 
 # Learners can't write here, so what Python would keep compiled is compiled now.
@@ -131,5 +150,5 @@ clean:  ## remove what was made, the environment included; work/ and a class's b
 
 FORCE:
 
-.PHONY: FORCE help lab fresh address check test again live trials bench hub class push hub-doctor hub-end slides screenshot book lambda outputs lock newest oldest build/newest build/oldest clean
+.PHONY: FORCE help lab fresh address check test again live trials bench hub class push hub-doctor hub-end slides screenshot book browser lambda outputs lock newest oldest build/newest build/oldest clean
 .DEFAULT_GOAL := help
