@@ -76,6 +76,8 @@ class Child:
         self._lines.put("")
 
     def _last_words(self) -> str:
+        if self._errors.closed:
+            return "it was closed"
         code = self._process.wait(timeout=10)
         self._errors.seek(0)
         lines = self._errors.read().strip().splitlines()

@@ -37,12 +37,12 @@ from botocore.httpsession import URLLib3Session
 
 from .__main__ import answer
 from .api_keys import ENDPOINT
-from .aws_responses import Refused, Request
+from .aws_responses import Refused, Request, Response
 from .commands import CACHES, StandIns
 from .gate import AWS, DROPPED, LOST, MOMENTO
 from .momento_responses import METHODS, Momento
 from .momento_responses import Refused as RefusedByMomento
-from .processes import Sandbox
+from .processes import Sandbox, SandboxError
 
 URL, ADDRESS = "http://127.0.0.1:4566", "127.0.0.1:8080"  # names only: nothing listens there
 
@@ -59,7 +59,7 @@ class InProcessSandbox(Sandbox):
         # moto's secrets are the process's, and a new sandbox has none.
         self.api_key = self._stand_ins.start_over() if engine == "moto" else self._stand_ins.issue()
         self.closed = False
-        self._sends = URLLib3Session.send
+        # For good: once it is closed, a client that is left must not call whatever listens at its address.
         URLLib3Session.send = lambda session, request: self._send(session, request)
         grpc.serve(self._begin)
 
@@ -67,6 +67,8 @@ class InProcessSandbox(Sandbox):
         return self
 
     def _command(self, command: dict[str, Any]) -> dict[str, Any]:
+        if self.closed:
+            raise SandboxError("The sandbox has ended: run this notebook's first cells again.")
         reply: dict[str, Any] = json.loads(json.dumps(answer(self._stand_ins, json.dumps(command))))
         return reply
 
@@ -75,12 +77,12 @@ class InProcessSandbox(Sandbox):
         return not self.closed
 
     def close(self) -> None:
-        self.closed, URLLib3Session.send = True, self._sends
+        self.closed = True
 
     # ---- AWS: what botocore's session does with a prepared request ----
 
     def _send(self, session: URLLib3Session, prepared: AWSPreparedRequest) -> AWSResponse:
-        if not prepared.url.startswith(URL):
+        if self.closed or not prepared.url.startswith(f"{URL}/"):
             raise EndpointConnectionError(endpoint_url=prepared.url, error="nothing leaves the sandbox")
         request = _request(prepared)
         connection = self._connections.setdefault(session, next(self._numbers))
@@ -89,7 +91,7 @@ class InProcessSandbox(Sandbox):
         late = limit is not None and met.delay > limit
         grpc.wait(limit if late else met.delay)
         known = not met.error or met.error == DROPPED
-        response = self._stand_ins.aws(request) if known else Refused(met.error, met.message).response(request)
+        response = self._respond(request) if known else Refused(met.error, met.message).response(request)
         if late or met.error in (LOST, DROPPED):  # the next request opens another connection
             del self._connections[session]
         if late:  # but what was asked is done
@@ -100,9 +102,19 @@ class InProcessSandbox(Sandbox):
         headers = {**response.headers, "content-length": str(len(response.body))}
         return AWSResponse(prepared.url, response.status, headers, _Body(sent))
 
+    def _respond(self, request: Request) -> Response:
+        try:
+            return self._stand_ins.aws(request)
+        except Exception as error:  # as a server does
+            return Refused("InternalServiceError", f"{type(error).__name__}: {error}").response(request)
+
     # ---- Momento: what gRPC does with a call ----
 
-    def _begin(self, method: str, request: bytes, metadata: dict[str, str], connection: str) -> grpc.Answer:
+    def _begin(
+        self, address: str, connection: str, method: str, request: bytes, metadata: dict[str, str]
+    ) -> grpc.Answer:
+        if self.closed or address != ADDRESS:
+            raise grpc.Failed(grpc.StatusCode.UNAVAILABLE, "failed to connect to all addresses")
         operation = method.rpartition("/")[2]
         first = "agent" in metadata and method.startswith("/cache_client.Scs/")
         met = self._stand_ins.gate.meet(MOMENTO, operation, metadata.get("authorization", ""), connection, first)

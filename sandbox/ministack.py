@@ -63,7 +63,10 @@ class MiniStack:
         os.environ.update(SETTINGS, AWS_ACCESS_KEY_ID=access_key, AWS_SECRET_ACCESS_KEY=access_key)
         sys.path.insert(0, str(FOLDER))  # before the learner's botocore
         from ministack.app import app
+        from ministack.services import iam, secretsmanager, sts
 
+        for service in (iam, secretsmanager, sts):
+            service.reset()  # in a browser tab it may not be the first of its process
         self._app, self._gate, self._lock = app, gate, threading.Lock()
 
     def __call__(self, request: Request) -> Response:

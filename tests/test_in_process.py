@@ -12,14 +12,37 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = ("test_aws.py", "test_momento.py", "test_ledger.py", "test_closed_clients.py", "contract")
 CORE = sorted((ROOT / "notebooks").glob("0[0-6]*.ipynb"))
+IN_PROCESS = {"TUTORIAL_SANDBOX": "in-process", "PYTHONPATH": str(ROOT / "browser")}
+CLOSED = """
+from datetime import timedelta
+import boto3
+from helpers.cloud import connect
+cloud = connect()
+from momento import CacheClient, Configurations
+momento = CacheClient(Configurations.Laptop.v1(), cloud.credentials_from(cloud.api_key), timedelta(minutes=1))
+sm = boto3.client("secretsmanager")
+sm.list_secrets(), momento.get("tutorial", "k")
+cloud.close()
+print(momento.get("tutorial", "k").error_code.name)
+for call in (sm.list_secrets, cloud.calls_seen):
+    try:
+        call()
+    except Exception as error:
+        print(type(error).__name__)
+"""
 
 
 def passes(*arguments: str | Path) -> None:
     """Run pytest with the sandbox in its process, and in the kernels that it starts."""
-    environment = {**os.environ, "TUTORIAL_SANDBOX": "in-process", "PYTHONPATH": str(ROOT / "browser")}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, arguments)]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, env={**os.environ, **IN_PROCESS}, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4000:]
+
+
+@pytest.mark.parametrize("where", [{}, IN_PROCESS], ids=["child", "in process"])
+def test_once_closed_it_answers_nobody_and_nothing_else_is_called(where):
+    done = subprocess.run([sys.executable, "-c", CLOSED], env={**os.environ, **where}, capture_output=True, text=True)
+    assert done.stdout.split() == ["SERVER_UNAVAILABLE", "EndpointConnectionError", "SandboxError"], done.stderr
 
 
 def test_it_passes_the_tests_of_the_other_sandbox():

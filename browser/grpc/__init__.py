@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 __version__ = "1.999.0"  # what generated code compares with its own
@@ -19,23 +19,23 @@ __version__ = "1.999.0"  # what generated code compares with its own
 class StatusCode(enum.Enum):
     """The codes of https://grpc.io/docs/guides/status-codes/."""
 
-    OK = 0
-    CANCELLED = 1
-    UNKNOWN = 2
-    INVALID_ARGUMENT = 3
-    DEADLINE_EXCEEDED = 4
-    NOT_FOUND = 5
-    ALREADY_EXISTS = 6
-    PERMISSION_DENIED = 7
-    RESOURCE_EXHAUSTED = 8
-    FAILED_PRECONDITION = 9
-    ABORTED = 10
-    OUT_OF_RANGE = 11
-    UNIMPLEMENTED = 12
-    INTERNAL = 13
-    UNAVAILABLE = 14
-    DATA_LOSS = 15
-    UNAUTHENTICATED = 16
+    OK = 0, "ok"
+    CANCELLED = 1, "cancelled"
+    UNKNOWN = 2, "unknown"
+    INVALID_ARGUMENT = 3, "invalid argument"
+    DEADLINE_EXCEEDED = 4, "deadline exceeded"
+    NOT_FOUND = 5, "not found"
+    ALREADY_EXISTS = 6, "already exists"
+    PERMISSION_DENIED = 7, "permission denied"
+    RESOURCE_EXHAUSTED = 8, "resource exhausted"
+    FAILED_PRECONDITION = 9, "failed precondition"
+    ABORTED = 10, "aborted"
+    OUT_OF_RANGE = 11, "out of range"
+    UNIMPLEMENTED = 12, "unimplemented"
+    INTERNAL = 13, "internal"
+    UNAVAILABLE = 14, "unavailable"
+    DATA_LOSS = 15, "data loss"
+    UNAUTHENTICATED = 16, "unauthenticated"
 
 
 class ChannelConnectivity(enum.Enum):
@@ -120,7 +120,8 @@ class Answer(NamedTuple):
     respond: Callable[[], Any]
 
 
-Serve = Callable[[str, bytes, dict[str, str], str], Answer]  # of method, request, metadata, and the connection's name
+# Of the address, the connection's name, the method, the request and the metadata.
+Serve = Callable[[str, str, str, bytes, dict[str, str]], Answer]
 _serve: Serve
 
 
@@ -145,12 +146,12 @@ class Connection:
     _open: dict[tuple, Connection] = {}
     _numbers = itertools.count(1)
 
-    def __init__(self) -> None:
-        self.name, self.channels = f"connection {next(self._numbers)}", 0
+    def __init__(self, address: str) -> None:
+        self.address, self.name, self.channels = address, f"connection {next(self._numbers)}", 0
 
     @classmethod
-    def to(cls, *where: object) -> Connection:
-        connection = cls._open.setdefault(where, cls())
+    def to(cls, address: str, *kind: object) -> Connection:
+        connection = cls._open.setdefault((address, *kind), cls(address))
         connection.channels += 1
         return connection
 
@@ -161,13 +162,13 @@ class Connection:
 
     def begin(self, method: Any, request: bytes, metadata: Any) -> Answer:
         method = method.decode() if isinstance(method, bytes) else method
-        return _serve(method, request, dict(metadata or ()), self.name)
+        return _serve(self.address, self.name, method, request, dict(metadata or ()))
 
 
 class _Details(ClientCallDetails):
     def __init__(self, method: str, timeout: float | None, metadata: Any) -> None:
         self.method, self.timeout, self.metadata = method, timeout, metadata
-        self.credentials = self.wait_for_ready = self.compression = None
+        self.credentials = self.wait_for_ready = None
 
 
 class Stream(Call):
@@ -176,9 +177,6 @@ class Stream(Call):
     def __init__(self, subscription: Any, read: Callable[[bytes], Any], timeout: float | None) -> None:
         self._subscription, self._read, self._cancelled = subscription, read, False
         self._end = time.monotonic() + (float("inf") if timeout is None else timeout)
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
 
     def __next__(self) -> Any:
         if self._cancelled or time.monotonic() > self._end:
@@ -257,18 +255,18 @@ class _Channel(Channel):
     def subscribe(self, callback: Callable[[ChannelConnectivity], object], try_to_connect: bool = False) -> None:
         callback(ChannelConnectivity.READY)
 
+    def __enter__(self) -> _Channel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def unsubscribe(self, callback: object) -> None: ...
 
     def close(self) -> None:
         if not self._closed:
             self._closed = True
             self.connection.leave()
-
-    def __enter__(self) -> _Channel:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __del__(self) -> None:
         _Channel.close(self)

@@ -10,9 +10,5 @@ class _UnaryOutcome(Done):
 
     def __init__(self, response: Any, call: Call) -> None:
         super().__init__(response)
-        self._call = call
-
-    def __getattribute__(self, name: str) -> Any:
-        if name in ("code", "details", "initial_metadata", "trailing_metadata"):
-            return getattr(self._call, name)
-        return super().__getattribute__(name)
+        self.code, self.details = call.code, call.details
+        self.initial_metadata, self.trailing_metadata = call.initial_metadata, call.trailing_metadata

@@ -7,8 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .. import Call as _Call
-from .. import ChannelConnectivity, Connection, Failed, StatusCode, _Details
+from .. import ChannelConnectivity, Connection, Failed, StatusCode, _Details, _Named
 from .. import _Channel as _SyncChannel
+from .. import _Method as _SyncMethod
+
+EOF = object()  # what `read` returns at the end: here it raises
 
 
 class AioRpcError(Failed): ...
@@ -29,6 +32,9 @@ class Metadata:
     def __iter__(self) -> Any:
         return iter(self._pairs)
 
+    def __repr__(self) -> str:
+        return f"Metadata({tuple(self._pairs)!r})"
+
 
 class ClientCallDetails(_Details):
     def __init__(
@@ -38,13 +44,7 @@ class ClientCallDetails(_Details):
         self.credentials, self.wait_for_ready = credentials, wait_for_ready
 
 
-class ClientInterceptor: ...
-
-
-class UnaryUnaryClientInterceptor(ClientInterceptor): ...
-
-
-class UnaryStreamClientInterceptor(ClientInterceptor): ...
+ClientInterceptor = UnaryUnaryClientInterceptor = UnaryStreamClientInterceptor = _Named
 
 
 class UnaryUnaryCall(_Call):
@@ -58,7 +58,7 @@ class UnaryUnaryCall(_Call):
 
     async def _failed(self) -> Failed | None:
         try:
-            await self
+            await asyncio.shield(self._task)  # who stops waiting for a code doesn't stop the call
         except Failed as failed:
             return failed
         return None
@@ -79,9 +79,6 @@ class UnaryUnaryCall(_Call):
         failed = await self._failed()
         return Metadata(*failed.trailing_metadata()) if failed else Metadata()
 
-    def cancel(self) -> bool:
-        return self._task.cancel()
-
 
 class InterceptedUnaryStreamCall(_Call):
     """A subscription: `read` waits for its next message. After its deadline, or `cancel`, there is none."""
@@ -96,13 +93,18 @@ class InterceptedUnaryStreamCall(_Call):
         if self._subscription is None:
             self._subscription = await self._begin
             self._subscription.arrived = self._arrived.set
-        while not self._subscription.waiting and not self._cancelled:
-            self._arrived.clear()
-            try:
-                async with asyncio.timeout_at(self._end):
+        try:
+            async with asyncio.timeout_at(self._end):
+                await asyncio.sleep(0)
+                while not self._subscription.waiting and not self._cancelled:
+                    self._arrived.clear()
                     await self._arrived.wait()
-            except TimeoutError:
-                raise AioRpcError(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded") from None
+        except TimeoutError:
+            self.cancel()
+            raise AioRpcError(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded") from None
+        except asyncio.CancelledError:
+            self.cancel()  # as in grpcio: who gives up a read gives up the call
+            raise
         if self._cancelled:
             raise asyncio.CancelledError
         return self._read(self._subscription.waiting.popleft().SerializeToString())
@@ -113,16 +115,13 @@ class InterceptedUnaryStreamCall(_Call):
         self._cancelled = True
         self._arrived.set()
 
+    __del__ = cancel
 
-class _Method:
-    def __init__(self, channel: Channel, path: str, write: Any, read: Any, streams: bool) -> None:
-        self._channel, self._path, self._streams = channel, path, streams
-        self._write, self._read = write or bytes, read or bytes
-        kind = UnaryStreamClientInterceptor if streams else UnaryUnaryClientInterceptor
-        name = "intercept_unary_stream" if streams else "intercept_unary_unary"
-        self._intercept = [getattr(one, name) for one in channel.interceptors if isinstance(one, kind)]
 
+class _Method(_SyncMethod):
     def __call__(self, request: Any, timeout: float | None = None, metadata: Any = None, **_: Any) -> Any:
+        if self._channel._closed:
+            raise RuntimeError("Channel is closed.")
         metadata = metadata if metadata is None or isinstance(metadata, Metadata) else Metadata(*metadata)
         whole = self._through(0, ClientCallDetails(self._path.encode(), timeout, metadata), request)
         if self._streams:
@@ -168,7 +167,7 @@ class Channel(_SyncChannel):
 
 
 def insecure_channel(target: str, options: Any = None, compression: Any = None, interceptors: Any = None) -> Channel:
-    return Channel(Connection.to("aio", target, *(options or ())), tuple(interceptors or ()))
+    return Channel(Connection.to(target, "aio", *(options or ())), tuple(interceptors or ()))
 
 
 def secure_channel(
