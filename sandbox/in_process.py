@@ -26,7 +26,8 @@ if sys.platform == "emscripten":
     _iam, _access = types.ModuleType("moto.iam.models"), types.ModuleType("moto.iam.access_control")
     _iam.mark_account_as_visited = lambda *_, **__: None  # type: ignore[attr-defined]
     _iam.get_account_id_from = lambda access_key: "123456789012"  # type: ignore[attr-defined]
-    _iam.AccessKey, _iam.iam_backends = object, {}  # type: ignore[attr-defined]
+    _nobody = types.SimpleNamespace(get_user_from_access_key_id=lambda access_key: None)
+    _iam.AccessKey, _iam.iam_backends = object, {"123456789012": {"aws": _nobody}}  # type: ignore[attr-defined]
     _access.IAMRequest = _access.S3IAMRequest = object  # type: ignore[attr-defined]
     sys.modules.update({"moto.iam": types.ModuleType("moto.iam"), _iam.__name__: _iam, _access.__name__: _access})
 

@@ -33,7 +33,7 @@ SETTINGS = {
     "SERVICES": "iam,sts,secretsmanager",
     "MINISTACK_REGION": "us-west-2",
     "PERSIST_STATE": "0",
-    "LOG_LEVEL": "ERROR",
+    "LOG_LEVEL": "CRITICAL",  # a browser tab has not all services that others send their events to
 }
 
 
