@@ -15,7 +15,7 @@ warnings.simplefilter("ignore")  # what a package's authors should see
 with zipfile.ZipFile("/from.zip") as modules, zipfile.ZipFile("/to.zip", "w") as compiled:
     for name in modules.namelist():
         source = modules.read(name)
-        code = compile(source, f"/lib/python3.14/{name}", "exec", dont_inherit=True)
+        code = compile(source, "/lib/python3.14/site-packages" + name[name.index("/"):], "exec", dont_inherit=True)
         compiled.writestr(name + "c", _code_to_hash_pyc(code, source_hash(source), False))  # never compared with the source
 `);
 writeFileSync(to, python.FS.readFile("/to.zip"));

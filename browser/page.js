@@ -1,14 +1,12 @@
-// Before JupyterLab: whether this browser can, and what is loading. Beside it: where the work is kept, Download and Fresh copy.
-const LOADED = JSON.parse(document.getElementById("loaded").textContent); // the files of the kernel and their sizes
-const FIRST = "00_start_here.ipynb";
+// Says whether this browser can run the notebooks, what is loading, and where the work is kept; Download and Fresh copy.
 const BOOK = "https://book.invalid/"; // build.py gives this address to links that lead to the book
 const bar = document.getElementById("bar");
-const text = bar.querySelector("p");
-const progress = bar.querySelector("progress");
+const [text, progress] = bar.children;
+const { folder, lite, sizes } = JSON.parse(document.getElementById("site").textContent);
 
 function say(sentence) {
     text.textContent = sentence;
-    window.dispatchEvent(new Event("resize")); // JupyterLab fits what the bar leaves
+    dispatchEvent(new Event("resize")); // JupyterLab takes what the bar leaves
 }
 
 function fail(why) {
@@ -16,53 +14,51 @@ function fail(why) {
     say(`${why} The book has all results; on a machine of your own, \`make lab\` runs the notebooks.`);
 }
 
-// The worker gives the kernel its files. A page that it doesn't control yet waits for it, but not for ever.
+// Let the service worker, which keeps files and gives the kernel the drive, control this page before anything is loaded.
 async function control() {
-    const workers = navigator.serviceWorker;
-    const registration = await workers.register("../service-worker.js?enableCache=false");
-    // What JupyterLite notes when it has registered its own, so that it takes this one.
-    const { href } = new URL("../service-worker.js?enableCache=false", location);
-    localStorage.setItem(`${href}-version`, document.documentElement.dataset.lite);
-    if (workers.controller) return;
-    const controlled = new Promise((done) => workers.addEventListener("controllerchange", done, { once: true }));
-    navigator.serviceWorker.ready.then(() => registration.active?.postMessage("claim"));
-    await Promise.race([controlled, new Promise((done) => setTimeout(done, 5000))]);
+    const worker = new URL("../service-worker.js?enableCache=false", location).href;
+    const registration = await navigator.serviceWorker.register(worker);
+    localStorage.setItem(`${worker}-version`, lite); // JupyterLite's own note that it has registered its worker
+    const controlled = new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done));
+    navigator.serviceWorker.ready.then(() => registration.active.postMessage("claim"));
+    if (!navigator.serviceWorker.controller) await Promise.race([controlled, pause(5)]);
 }
 
-// Fetch what the kernel needs while JupyterLab starts.
+// Fetch what the kernel needs, while JupyterLab starts.
 async function load() {
-    const all = Object.values(LOADED).reduce((sum, size) => sum + size);
+    const all = Object.values(sizes).reduce((sum, size) => sum + size);
     let done = 0;
-    progress.max = all;
-    const one = async ([path, size]) => {
-        await (await fetch(`../${path}`)).arrayBuffer();
-        progress.value = done += size;
-        const megabytes = (bytes) => Math.round(bytes / 1e6);
-        say(`Python and its packages are loading, once for this browser: ${megabytes(done)} of ${megabytes(all)} MB.`);
+    const one = async ([name, size]) => {
+        const response = await fetch(`../${folder}/${name}`, { priority: "low" });
+        if (!response.ok) throw Error(name);
+        await response.arrayBuffer();
+        progress.value = (done += size) / all;
+        say(`Python and its packages are loading, once: ${Math.round(done / 1e6)} of ${Math.round(all / 1e6)} MB.`);
     };
-    await Promise.all(Object.entries(LOADED).map(one));
+    await Promise.all(Object.entries(sizes).map(one));
 }
+
+const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 
 async function until(condition) {
-    while (!condition()) await new Promise((done) => setTimeout(done, 50));
+    while (!condition()) await pause(0.05);
 }
 
-const notebook = () => {
+function notebook() {
     const panel = window.jupyterapp.shell.currentWidget;
     return panel?.context?.path.endsWith(".ipynb") ? panel : null;
-};
+}
 
 function download({ context }) {
     const file = new Blob([JSON.stringify(context.model.toJSON(), null, 1)], { type: "application/x-ipynb+json" });
-    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: context.path });
-    link.click();
+    Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: context.path }).click();
 }
 
-// As published; the learner's copy stays beside it, under the name that `make fresh` would give it.
+// As published. What was there stays beside it, under the name that `make fresh` would give it.
 async function freshCopy({ context }) {
     const { contents } = window.jupyterapp.serviceManager;
     const published = await fetch(`../files/${context.path}`);
-    if (!published.ok) return alert(`${context.path} is a copy of your own: open the notebook that it is a copy of.`);
+    if (!published.ok) return alert(`${context.path} is a copy of your own.`);
     if (!confirm(`Take a fresh copy of ${context.path}? Yours is kept beside it.`)) return;
     const taken = (await contents.get("")).content.map((file) => file.name);
     const name = (number) => context.path.replace(".ipynb", ` (mine${number > 1 ? ` ${number}` : ""}).ipynb`);
@@ -74,48 +70,52 @@ async function freshCopy({ context }) {
     say(`This is a fresh copy; yours is ${name(number)}. To start over, restart the kernel, too.`);
 }
 
-function follow(event) {
-    const link = event.target.closest?.(`a[href^="${BOOK}"]`);
-    if (link) Object.assign(link, { href: link.href.replace(BOOK, new URL("../../", location)), target: "_blank" });
-}
-
 async function start() {
     const query = new URLSearchParams(location.search);
-    if (!query.has("path")) history.replaceState(null, "", `?path=${FIRST}`);
+    const path = query.get("path") ?? query.get("open") ?? "00_start_here.ipynb";
+    history.replaceState(null, "", `?open=${path}`); // at a "path" JupyterLab would show its list of files, too
     const keeps = await control().then(() => true, () => false);
     const loading = load();
     await import("../config-utils.js");
-    await until(() => window.jupyterapp?.shell && notebook()?.content.widgets.length);
+    await until(() => window.jupyterapp);
+    const { commands, restored, shell } = window.jupyterapp;
+    await restored;
+    if (innerWidth < 760) {
+        for (const side of ["left", "right"]) commands.execute("application:toggle-side-tabbar", { side });
+        commands.execute("statusbar:toggle");
+        shell.collapseLeft();
+    }
+    shell.currentChanged.connect(() => notebook() && history.replaceState(null, "", `?path=${notebook().context.path}`));
+    await commands.execute("docmanager:open", { path });
+    await until(() => notebook()?.content.widgets.length);
     document.body.classList.remove("loading");
-    const here = () => notebook() && history.replaceState(null, "", `?path=${notebook().context.path}`);
-    window.jupyterapp.shell.currentChanged.connect(here); // a reload opens the same notebook
-    here();
     await loading;
-    say("Python is starting. Read on: a cell that you run waits for it.");
     progress.removeAttribute("value");
+    say("Python is starting. Read on: a cell that you run waits for it.");
     const { sessionContext } = notebook();
     await sessionContext.ready;
-    // The longest imports of the first cell.
-    await sessionContext.session.kernel.requestExecute({ code: "__import__('sandbox.in_process')", silent: true }).done;
+    const imports = { code: "__import__('sandbox.in_process')", silent: true }; // the longest of the first cell
+    const late = pause(90).then(() => Promise.reject(Error("Python hasn't started")));
+    await Promise.race([sessionContext.session.kernel.requestExecute(imports).done, late]);
     progress.hidden = true;
     say(
         keeps
-            ? "Your work is kept in this browser's storage, on this device. Clearing site data removes it; Download keeps it."
-            : "This browser keeps no work here, perhaps because the window is private. Download keeps it.",
+            ? "Your work is kept in this browser, on this device. Clearing site data removes it; Download keeps it."
+            : "This window, private perhaps, keeps no work. Download keeps it.",
     );
-    const buttons = { Download: download, "Fresh copy": freshCopy };
-    for (const [label, action] of Object.entries(buttons)) {
-        const button = Object.assign(document.createElement("button"), { textContent: label });
-        button.onclick = () => notebook() && action(notebook());
-        bar.append(button);
+    for (const [textContent, action] of Object.entries({ Download: download, "Fresh copy": freshCopy })) {
+        const onclick = () => notebook() && action(notebook());
+        bar.append(Object.assign(document.createElement("button"), { textContent, onclick }));
     }
 }
 
-for (const kind of ["pointerover", "focusin"]) document.addEventListener(kind, follow, true);
-document.addEventListener("visibilitychange", () => document.hidden && window.jupyterapp && notebook()?.context.save());
-window.addEventListener("unhandledrejection", ({ reason }) => {
-    if (!progress.hidden && /wasm|WebAssembly|pyodide|memory/i.test(String(reason?.message ?? reason)))
-        fail("Python can't start in this browser.");
-});
+function lead({ target }) {
+    const link = target.closest?.(`a[href^="${BOOK}"]`);
+    if (link) link.href = link.href.replace(BOOK, new URL("../../", location));
+}
+
+for (const kind of ["pointerover", "focusin"]) addEventListener(kind, lead, true);
+addEventListener("visibilitychange", () => document.hidden && window.jupyterapp && notebook()?.context.save());
+addEventListener("error", ({ target }) => target.tagName === "SCRIPT" && fail("A part of this page can't be loaded."), true);
 if (typeof WebAssembly !== "object") fail("This browser has no WebAssembly, in which Python runs.");
-else start().catch((error) => fail(`The page could not be loaded (${error.message}): reload it.`));
+else start().catch((error) => fail(`The notebooks can't start here (${error.message}): reload the page.`));

@@ -26,7 +26,7 @@ def show(key: str, cell: str = "") -> None:
 
 
 def register(shell: InteractiveShell) -> None:
-    shell.register_magic_function(show, "cell", "needs_a_machine")
+    shell.magics_manager.register_function(show, "cell", "needs_a_machine")
     shell.Completer.use_jedi = False  # the tab lacks it; IPython completes from what the kernel holds
 
 
