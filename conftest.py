@@ -20,6 +20,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 LONGEST = (
     "tests/test_exercises",
     "tests/test_browser",
+    "tests/test_tab",
     "tests/test_hub.py",
     "notebooks/09",
     "tests/test_book",

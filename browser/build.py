@@ -48,6 +48,7 @@ def build(target: Path) -> None:
     packages.write(target / python, project())
     page(target, python)
     shutil.copyfile(ROOT / "docs/_static/icon.svg", target / "icon.svg")
+    shutil.copytree(target / "files/images", target / "lab/images")  # the browser looks there before JupyterLab does
     for path in target.rglob("*"):  # JupyterLite gives all files one date; a plain server would take new ones for old
         os.utime(path)
 
@@ -72,7 +73,8 @@ def project() -> dict[str, bytes]:
     kept = [line for line in imports if not (one := re.match(r"from \.(\w+)", line)) or one[1] in core]
     cells = [cell for name in names() for cell in json.loads(read(ROOT / "notebooks" / name))["cells"]]
     results = {cell["id"]: cell["outputs"] for cell in cells if needs_a_machine(cell)}
-    start = b'get_config().InteractiveShellApp.extensions = ["helpers.needs_a_machine"]'
+    # The longest imports of the first cell are done before it is run.
+    start = b'import sandbox.in_process\nget_config().InteractiveShellApp.extensions = ["helpers.needs_a_machine"]'
     return files | {
         "exercises/__init__.py": "\n".join(kept).encode(),
         "helpers/needs_a_machine.json": json.dumps(results).encode(),

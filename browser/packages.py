@@ -54,7 +54,6 @@ SERVERS = "h11 hypercorn/__init__ hypercorn/config", "__init__ events h11 ws_str
 MINISTACK = dict.fromkeys([f"{name}.py" for name in SERVERS[0].split()], SERVER)
 MINISTACK |= dict.fromkeys([f"hypercorn/protocol/{name}.py" for name in SERVERS[1].split()], SERVER)
 MINISTACK["ministack/services/apigateway_v1.py"] = b"def resolve_base_path_mapping(*_): ..."
-MINISTACK["ministack/services/eventbridge.py"] = b"def _dispatch_event(*_): ..."
 
 
 def write(target: Path, project: dict[str, bytes]) -> None:

@@ -94,9 +94,8 @@ async function start() {
     say("Python is starting. Read on: a cell that you run waits for it.");
     const { sessionContext } = notebook();
     await sessionContext.ready;
-    const imports = { code: "__import__('sandbox.in_process')", silent: true }; // the longest of the first cell
     const late = pause(90).then(() => Promise.reject(Error("Python hasn't started")));
-    await Promise.race([sessionContext.session.kernel.requestExecute(imports).done, late]);
+    await Promise.race([sessionContext.session.kernel.requestComplete({ code: "", cursor_pos: 0 }), late]);
     progress.hidden = true;
     say(
         keeps
