@@ -42,7 +42,6 @@ def test_it_is_stored_as_one_clean_run_without_errors_or_tokens(notebook):
         assert not TOKEN.search(shown(cell.outputs)), cell.source
 
 
-@pytest.mark.xfail(strict=True, reason="until `make outputs` has run over all notebooks: then delete this line")
 def test_each_says_on_which_day_and_with_which_versions_its_outputs_were_made():
     for path in NOTEBOOKS:
         made = nbformat.read(path, as_version=4).metadata.get("stored_outputs")
