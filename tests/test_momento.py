@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import itertools
 import time
+from contextlib import closing
 from datetime import timedelta
 
 import grpc
@@ -215,7 +216,7 @@ def test_a_silent_subscription_bears_the_client_s_pings(cloud, topics):
 def test_calls_that_end_badly_leave_it_serving(cloud, topics):
     """Straight on the stubs: no metadata, bytes that are no message, an unknown service, streams that are given up."""
     mine = [("authorization", cloud.api_key), ("cache", CACHE)]
-    with grpc.insecure_channel(cloud._sandbox.momento) as channel:
+    with closing(grpc.insecure_channel(cloud._sandbox.momento)) as channel:
         for method, body, metadata, status in (
             ("/cache_client.Scs/Get", b"", [], "UNAUTHENTICATED"),
             ("/cache_client.Scs/Get", b"\xff\xff", mine, "UNKNOWN"),

@@ -16,26 +16,11 @@ from typing import Any, NamedTuple
 __version__ = "1.999.0"  # what generated code compares with its own
 
 
-class StatusCode(enum.Enum):
-    """The codes of https://grpc.io/docs/guides/status-codes/."""
-
-    OK = 0, "ok"
-    CANCELLED = 1, "cancelled"
-    UNKNOWN = 2, "unknown"
-    INVALID_ARGUMENT = 3, "invalid argument"
-    DEADLINE_EXCEEDED = 4, "deadline exceeded"
-    NOT_FOUND = 5, "not found"
-    ALREADY_EXISTS = 6, "already exists"
-    PERMISSION_DENIED = 7, "permission denied"
-    RESOURCE_EXHAUSTED = 8, "resource exhausted"
-    FAILED_PRECONDITION = 9, "failed precondition"
-    ABORTED = 10, "aborted"
-    OUT_OF_RANGE = 11, "out of range"
-    UNIMPLEMENTED = 12, "unimplemented"
-    INTERNAL = 13, "internal"
-    UNAVAILABLE = 14, "unavailable"
-    DATA_LOSS = 15, "data loss"
-    UNAUTHENTICATED = 16, "unauthenticated"
+# https://grpc.io/docs/guides/status-codes/, in the order of their numbers
+_CODES = """OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED
+    RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS
+    UNAUTHENTICATED""".split()  # noqa: SIM905
+StatusCode = enum.Enum("StatusCode", [(it, (at, it.lower().replace("_", " "))) for at, it in enumerate(_CODES)])
 
 
 class ChannelConnectivity(enum.Enum):
@@ -58,37 +43,8 @@ Channel = ChannelCredentials = CallCredentials = ClientCallDetails = Future = _N
 UnaryUnaryClientInterceptor = UnaryStreamClientInterceptor = _Named
 
 
-class Done(Call):
-    """A call that has ended well."""
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def result(self, timeout: float | None = None) -> Any:
-        return self._value
-
-    def code(self) -> StatusCode:
-        return StatusCode.OK
-
-    def details(self) -> str:
-        return ""
-
-    def initial_metadata(self) -> tuple:
-        return ()
-
-    def trailing_metadata(self) -> tuple:
-        return ()
-
-
-class Failed(RpcError, Call):
-    """A call that has failed, and the exception that it raises, in one object as in grpcio."""
-
-    def __init__(self, code: StatusCode, details: str, trailers: tuple = ()) -> None:
-        super().__init__(f"{code.name}: {details}")
-        self._code, self._details, self._trailers = code, details, trailers
-
-    def result(self, timeout: float | None = None) -> Any:
-        raise self
+class _Ended(Call):
+    _code, _details, _trailers = StatusCode.OK, "", ()
 
     def code(self) -> StatusCode:
         return self._code
@@ -101,6 +57,27 @@ class Failed(RpcError, Call):
 
     def trailing_metadata(self) -> tuple:
         return self._trailers
+
+
+class Done(_Ended):
+    """A call that has ended well."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def result(self, timeout: float | None = None) -> Any:
+        return self._value
+
+
+class Failed(RpcError, _Ended):
+    """A call that has failed, and the exception that it raises, in one object as in grpcio."""
+
+    def __init__(self, code: StatusCode, details: str, trailers: tuple = ()) -> None:
+        super().__init__(f"{code.name}: {details}")
+        self._code, self._details, self._trailers = code, details, trailers
+
+    def result(self, timeout: float | None = None) -> Any:
+        raise self
 
 
 class WaitsForever(KeyboardInterrupt):
@@ -254,12 +231,6 @@ class _Channel(Channel):
 
     def subscribe(self, callback: Callable[[ChannelConnectivity], object], try_to_connect: bool = False) -> None:
         callback(ChannelConnectivity.READY)
-
-    def __enter__(self) -> _Channel:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def unsubscribe(self, callback: object) -> None: ...
 
