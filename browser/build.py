@@ -104,11 +104,12 @@ def in_the_tab(cell: dict, source: str, there: Iterable[str]) -> str:
 
     def lead(link: re.Match[str]) -> str:
         page = posixpath.normpath(f"notebooks/{link[1]}")
+        assert (ROOT / page).exists(), page
         page = f"{page}/index" if (ROOT / page).is_dir() else re.sub(r"\.(ipynb|md)$", "", page)
         return link[0] if link[1] in there else f"{BOOK}{page}.html{link[2].lower()}"
 
     if cell["cell_type"] == "markdown":
-        return re.sub(r"(?<=\]\()([^)\s#:]+)([^)\s]*)(?=\))", lead, source)
+        return re.sub(r"(?<=\]\()([^)\s#:]+)((?:#[^)\s]*)?)(?=\))", lead, source)
     if needs_a_machine(cell):
         return f"%%needs_a_machine {cell['id']}\n{source}"
     loads = "import ministack  # the tab loads it only here\n" if 'aws_engine="ministack"' in source else ""

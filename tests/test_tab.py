@@ -62,9 +62,10 @@ class Tab(NamedTuple):
     context: BrowserContext
     address: str
 
-    def open(self, name: str) -> Page:
+    def open(self, name: str, width: int = 1280) -> Page:
         """Open a notebook and wait until a cell can run."""
         page = self.context.new_page()
+        page.set_viewport_size({"width": width, "height": 800})
         page.set_default_timeout(120_000)
         page.goto(f"{self.address}?path={name}.ipynb")
         wait(page)
@@ -173,10 +174,7 @@ def test_work_is_kept_and_a_fresh_copy_keeps_it_beside(tab):
 
 
 def test_on_a_phone_the_notebook_is_wide_and_its_links_lead_to_the_book(tab):
-    page = tab.open(NOTEBOOKS[-1].stem)
-    page.set_viewport_size({"width": 390, "height": 800})
-    page.reload()
-    wait(page)
+    page = tab.open(NOTEBOOKS[-1].stem, width=390)
     assert page.locator(".jp-Notebook").evaluate("notebook => notebook.clientWidth") > 340
     page.evaluate(
         "jupyterapp.shell.currentWidget.content.scrollToItem(jupyterapp.shell.currentWidget.model.cells.length - 1)"
