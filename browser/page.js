@@ -26,12 +26,12 @@ async function control() {
     return Boolean(navigator.serviceWorker.controller);
 }
 
-// Fetch what the kernel needs, while JupyterLab starts.
+// Fetch what the kernel needs.
 async function load() {
     const all = Object.values(sizes).reduce((sum, size) => sum + size);
     let done = 0;
     const one = async (name) => {
-        const response = await fetch(`../${folder}/${name}`, { priority: "low" });
+        const response = await fetch(`../${folder}/${name}`);
         if (!response.ok) throw Error(name);
         const reader = response.body.getReader();
         for (let part; !(part = await reader.read()).done; ) {
@@ -83,9 +83,9 @@ async function start() {
     const path = query.get("path") ?? query.get("open") ?? "00_start_here.ipynb";
     history.replaceState(null, "", `?open=${path}`); // at a "path" JupyterLab would show its list of files, too
     const keeps = await control().catch(() => false);
-    const loading = load();
     await import("../config-utils.js");
     await until(() => window.jupyterapp);
+    const loading = load(); // not before, so that on a slow line the notebook can be read early
     const { commands, restored, serviceManager, shell } = window.jupyterapp;
     await restored;
     await serviceManager.contents.get(path).catch(() => Promise.reject(Error(`${path} isn't here`)));

@@ -4,26 +4,24 @@ const KEPT = `${registration.scope} VERSIONS`; // build.py writes them here
 const NAMED = /\/static\/pyodide-[^/]+\/(?!pyodide-lock)|\.[0-9a-f]{7,20}\.\w+(\?|$)|\?_=/;
 const coming = new Map(); // the page fetches early what JupyterLab and the kernel ask for a little later
 
+// Return a response, and what keeps it.
 async function fetched(request) {
     const cache = await caches.open(KEPT);
     const kept = await cache.match(request, { ignoreSearch: request.mode === "navigate" });
-    if (kept && NAMED.test(request.url)) return kept;
-    try {
-        const response = await fetch(request);
-        if (response.ok) await cache.put(request, response.clone());
-        return response;
-    } catch (offline) {
-        if (kept) return kept;
-        throw offline;
-    }
+    if (kept && NAMED.test(request.url)) return [kept];
+    const response = await fetch(request).catch((offline) => kept ?? Promise.reject(offline));
+    return [response, response !== kept && response.ok && cache.put(request, response.clone())];
 }
 
 addEventListener("fetch", (event) => {
     const { method, url } = event.request;
     if (method !== "GET" || !url.startsWith(registration.scope) || url.includes("heartbeat")) return;
     event.stopImmediatePropagation();
-    if (!coming.has(url)) coming.set(url, fetched(event.request).finally(() => coming.delete(url)));
-    event.respondWith(coming.get(url).then((response) => response.clone()));
+    if (!coming.has(url)) {
+        coming.set(url, fetched(event.request));
+        event.waitUntil(coming.get(url).then(([, keeping]) => keeping).finally(() => coming.delete(url)));
+    }
+    event.respondWith(coming.get(url).then(([response]) => response.clone()));
 });
 
 addEventListener("activate", (event) => {
