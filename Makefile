@@ -70,11 +70,11 @@ slides: .venv/lab  ## slides of the workshop as offline HTML, into build/slides
 screenshot: .venv/test  ## the picture in the README, taken of notebook 02 as it is stored
 	$(BIN)/python tools/screenshot.py
 
-book: .venv/book .venv/browser  ## the web book from the stored outputs, and its core in a browser tab: a static site in build/book
+book: .venv/book .venv/browser  ## the web book from the stored outputs, and the browser tab that runs its core: a static site in build/book
 	$(BIN)/python docs/make_book.py
 	$(BIN)/python browser/build.py
 
-browser: .venv/browser  ## of these only the core in a browser tab, in build/book/try
+browser: .venv/browser  ## of this only the browser tab, in build/book/try
 	$(BIN)/python browser/build.py
 
 lambda: .venv/lab  ## pack the two Lambda functions for AWS, into build/lambda; deploy/ has the templates
