@@ -98,14 +98,15 @@ async function start() {
     commands.commandExecuted.connect((_, { id }) => {
         if (id === "notebook:interrupt-kernel") say("A browser tab can't interrupt Python: choose Kernel → Restart Kernel.");
     });
-    await commands.execute("docmanager:open", { path });
-    await until(() => inNotebook() && view().content.widgets.length);
+    const { content, context, id, sessionContext } = await commands.execute("docmanager:open", { path });
+    await context.ready;
+    await until(() => content.widgets.length);
+    shell.activateById(id);
     document.body.classList.remove("loading");
     dispatchEvent(new Event("resize"));
     await loading;
     progress.removeAttribute("value");
     say("Python is starting. Read on: a cell that you run waits for it.");
-    const { content, sessionContext } = view();
     await sessionContext.ready;
     const late = pause(90).then(() => Promise.reject(Error("Python hasn't started")));
     await Promise.race([sessionContext.session.kernel.requestComplete({ code: "", cursor_pos: 0 }), late]);

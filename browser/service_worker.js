@@ -2,14 +2,16 @@
 // version never changes, so a second visit fetches none of these; all others are fetched anew, or kept for a time offline.
 const KEPT = `${registration.scope} VERSIONS`; // build.py writes them here
 const NAMED = /\/static\/pyodide-[^/]+\/(?!pyodide-lock)|\.[0-9a-f]{7,20}\.\w+(\?|$)|\?_=/;
-const coming = new Map(); // the page fetches early what JupyterLab and the kernel ask for a little later
+const OF_THE_KERNEL = /\/static\/pyodide-/;
+const coming = new Map(); // the page fetches early what the kernel asks for a little later
 
 // Return a response, and what keeps it.
 async function fetched(request) {
     const cache = await caches.open(KEPT);
     const kept = await cache.match(request, { ignoreSearch: request.mode === "navigate" });
     if (kept && NAMED.test(request.url)) return [kept];
-    const response = await fetch(request).catch((offline) => kept ?? Promise.reject(offline));
+    // A page that is closed takes its request back, but not what another one waits for.
+    const response = await fetch(OF_THE_KERNEL.test(request.url) ? request.url : request).catch((offline) => kept ?? Promise.reject(offline));
     return [response, response !== kept && response.ok && cache.put(request, response.clone())];
 }
 
@@ -17,11 +19,12 @@ addEventListener("fetch", (event) => {
     const { method, url } = event.request;
     if (method !== "GET" || !url.startsWith(registration.scope) || url.includes("heartbeat")) return;
     event.stopImmediatePropagation();
+    const got = coming.get(url) ?? fetched(event.request);
     if (!coming.has(url)) {
-        coming.set(url, fetched(event.request));
-        event.waitUntil(coming.get(url).then(([, keeping]) => keeping).finally(() => coming.delete(url)));
+        if (OF_THE_KERNEL.test(url)) coming.set(url, got);
+        event.waitUntil(got.then(([, keeping]) => keeping).finally(() => coming.delete(url)));
     }
-    event.respondWith(coming.get(url).then(([response]) => response.clone()));
+    event.respondWith(got.then(([response]) => response.clone()));
 });
 
 addEventListener("activate", (event) => {

@@ -77,7 +77,8 @@ def wait(page: Page) -> None:
     try:
         page.wait_for_selector("#bar button")
     except TimeoutError as late:
-        raise AssertionError(page.inner_text("#bar")) from late
+        where = "[document.body.className, window.jupyterapp?.shell.currentWidget?.title.label]"
+        raise AssertionError(page.inner_text("#bar") + str(page.evaluate(where))) from late
 
 
 @pytest.fixture(scope="module")
