@@ -51,7 +51,7 @@ def tab(notebook: str, page: str) -> str:
 
 def button(notebook: str, page: str) -> str:
     address = tab(notebook, page)
-    return f"**[Run it here]({address})** Nothing to install. About 15 MB at first; your work stays in this browser."
+    return f"**[Run it here]({address})** Nothing to install. About 16 MB at first; your work stays in this browser."
 
 
 class Book:
