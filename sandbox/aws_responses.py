@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from .gate import DROPPED, Met
+
 CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/")
 
 
@@ -56,6 +58,13 @@ class Refused(Exception):
             error = f"<Error><Code>{self.code}</Code><Message>{self.message}</Message></Error>"
             return Response(status, {"content-type": "text/xml"}, f"<ErrorResponse>{error}</ErrorResponse>".encode())
         return json_response({"__type": self.code, "message": self.message}, status)
+
+
+def after(met: Met, request: Request, service: Service) -> tuple[Response, bytes]:
+    """Return the response to a request that met this, and what of its body is sent."""
+    known = met.error in ("", DROPPED)
+    response = service(request) if known else Refused(met.error, met.message).response(request)
+    return response, response.body[: len(response.body) // 2] if met.error == DROPPED else response.body
 
 
 def json_response(content: Any, status: int = 200, headers: Mapping[str, str] = {}) -> Response:

@@ -15,8 +15,8 @@ from typing import Any
 
 from waitress.server import create_server
 
-from .aws_responses import Refused, Request, Response, Service
-from .gate import AWS, DROPPED, LOST, Gate
+from .aws_responses import Request, Response, Service, after
+from .gate import AWS, LOST, Gate
 
 THREADS = 64  # more than any notebook reads with at once, so that no call waits for a thread
 CONNECTIONS = 2_000  # also idle ones: a client keeps its connections open
@@ -47,11 +47,10 @@ class AwsServer:
         time.sleep(met.delay)
         if met.error == LOST:
             channel.socket.shutdown(socket.SHUT_RDWR)
-        known = not met.error or met.error == DROPPED
-        response = self.answer(request) if known else Refused(met.error, met.message).response(request)
+        response, sent = after(met, request, self.answer)
         start_response(_status(response), [*_headers(response)])
         # waitress closes a connection on which less arrives than was promised.
-        return [response.body[: len(response.body) // 2] if met.error == DROPPED else response.body]
+        return [sent]
 
 
 def _request(environ: dict[str, Any]) -> Request:

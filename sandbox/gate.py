@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -147,6 +148,13 @@ class Gate:
             if fault.error:
                 return Met(delay, fault.error, fault.message)
         return Met(delay, *DENIED[service]) if key in self._revoked else Met(delay)
+
+    def meet_momento(self, method: str, metadata: Mapping[str, str], connection: str) -> Met:
+        """Count a call that came over gRPC, by its path and its metadata, and return what it meets."""
+        # The SDK names itself with a client's first call, and never again.
+        first = "agent" in metadata and method.startswith("/cache_client.Scs/")
+        key, operation = metadata.get("authorization", ""), method.rpartition("/")[2]
+        return self.meet(MOMENTO, operation, key, connection, first)
 
     def calls(self) -> dict[str, int]:
         """Return the number of calls so far by `service.operation`, those that met a fault included."""

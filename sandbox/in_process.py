@@ -38,9 +38,9 @@ from botocore.httpsession import URLLib3Session
 
 from .__main__ import answer
 from .api_keys import ENDPOINT
-from .aws_responses import Refused, Request, Response
+from .aws_responses import Refused, Request, Response, after
 from .commands import CACHES, StandIns
-from .gate import AWS, DROPPED, LOST, MOMENTO
+from .gate import AWS, DROPPED, LOST
 from .momento_responses import METHODS, Momento
 from .momento_responses import Refused as RefusedByMomento
 from .processes import Sandbox, SandboxError
@@ -91,15 +91,13 @@ class InProcessSandbox(Sandbox):
         limit = getattr(session._timeout, "read_timeout", session._timeout)  # of boto3's settings, in seconds
         late = limit is not None and met.delay > limit
         grpc.wait(limit if late else met.delay)
-        known = not met.error or met.error == DROPPED
-        response = self._respond(request) if known else Refused(met.error, met.message).response(request)
+        response, sent = after(met, request, self._respond)
         if late or met.error in (LOST, DROPPED):  # the next request opens another connection
             del self._connections[session]
         if late:  # but what was asked is done
             raise ReadTimeoutError(endpoint_url=prepared.url, error="Read timed out.")
         if met.error == LOST:
             raise ConnectionClosedError(endpoint_url=prepared.url, request=prepared, error="closed by the sandbox")
-        sent = response.body[: len(response.body) // 2] if met.error == DROPPED else response.body
         headers = {**response.headers, "content-length": str(len(response.body))}
         return AWSResponse(prepared.url, response.status, headers, _Body(sent))
 
@@ -116,9 +114,7 @@ class InProcessSandbox(Sandbox):
     ) -> grpc.Answer:
         if self.closed or address != ADDRESS:
             raise grpc.Failed(grpc.StatusCode.UNAVAILABLE, "failed to connect to all addresses")
-        operation = method.rpartition("/")[2]
-        first = "agent" in metadata and method.startswith("/cache_client.Scs/")
-        met = self._stand_ins.gate.meet(MOMENTO, operation, metadata.get("authorization", ""), connection, first)
+        met = self._stand_ins.gate.meet_momento(method, metadata, connection)
 
         def respond() -> Any:
             if met.error:
@@ -131,11 +127,8 @@ class InProcessSandbox(Sandbox):
 
 def _momento_response(momento: Momento, method: str, request: bytes, cache_name: str) -> Any:
     """Return the response to a serialised call; raise what gRPC's client raises."""
-    if method not in METHODS:
-        operation, what = method.rpartition("/")[2], "it has caches, scalar items and topics; try this call live."
-        raise grpc.Failed(grpc.StatusCode.UNIMPLEMENTED, f"The sandbox doesn't answer {operation}: {what}")
     try:
-        message = METHODS[method][1].FromString(request)
+        message = METHODS[method][1].FromString(request) if method in METHODS else request
     except Exception:  # as a server of gRPC does
         raise grpc.Failed(grpc.StatusCode.UNKNOWN, "The request is no message of this method") from None
     try:

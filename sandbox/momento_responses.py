@@ -109,8 +109,11 @@ class Momento:
     def answer(self, method: str, request: Any, cache_name: str) -> Any:
         """Return the response to a call, a message or a `Subscription`.
 
-        `method` is a key of `METHODS`, `cache_name` what the call's metadata name. Raises `Refused`.
+        `method` is its path, `cache_name` what the call's metadata name. Raises `Refused`, for one that isn't in `METHODS`, too.
         """
+        if method not in METHODS:
+            operation, what = method.rpartition("/")[2], "it has caches, scalar items and topics; try this call live."
+            raise Refused("UNIMPLEMENTED", f"The sandbox doesn't answer {operation}: {what}")
         function, _ = METHODS[method]
         if method.startswith("/cache_client.Scs/"):
             return function(self, request, self._cache(cache_name))

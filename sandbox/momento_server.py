@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from .api_keys import ENDPOINT
-from .gate import MOMENTO, Gate
+from .gate import Gate
 from .momento_proxy import new_certificate, start_proxy
 from .momento_responses import HEARTBEAT, METHODS, Momento, Refused, Subscription
 
@@ -52,19 +52,13 @@ class MomentoServer(grpc.GenericRpcHandler):
     def service(self, details: Any) -> grpc.RpcMethodHandler:
         """Return what handles this call; gRPC asks once for each."""
         method, metadata = details.method, dict(details.invocation_metadata)
-        operation = method.rpartition("/")[2]
 
         async def answer(request: Any, context: Any) -> Any:
-            # The SDK names itself with a client's first call, and never again.
-            first = "agent" in metadata and method.startswith("/cache_client.Scs/")
-            met = self._gate.meet(MOMENTO, operation, metadata.get("authorization", ""), context.peer(), first)
+            met = self._gate.meet_momento(method, metadata, context.peer())
             if met.delay:
                 await asyncio.sleep(met.delay)
             if met.error:
                 await context.abort(grpc.StatusCode[met.error], met.message)
-            if method not in METHODS:
-                what = "it has caches, scalar items and topics; try this call live."
-                await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"The sandbox doesn't answer {operation}: {what}")
             try:
                 return self._momento.answer(method, request, metadata.get("cache", ""))
             except Refused as error:
@@ -77,7 +71,7 @@ class MomentoServer(grpc.GenericRpcHandler):
 
         read = METHODS[method][1].FromString if method in METHODS else bytes
         write = lambda message: message.SerializeToString()  # noqa: E731
-        if operation == "Subscribe":
+        if method.endswith("/Subscribe"):
             return grpc.unary_stream_rpc_method_handler(stream, read, write)
         return grpc.unary_unary_rpc_method_handler(answer, read, write)
 
