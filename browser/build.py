@@ -84,8 +84,8 @@ def project() -> dict[str, bytes]:
 
 def contents(target: Path) -> None:
     """Write the notebooks as the working copy has them, for the tab's kernel, with links that lead to the book."""
-    wanted = re.compile(r"0[0-6]_.*\.ipynb|momento_client\.py|images/.*\.svg")
-    there = {name: content for name, content in pages().items() if wanted.fullmatch(name)}
+    wanted, copy = [*names(), "momento_client.py"], pages()
+    there = {name: copy[name] for name in copy if name in wanted or re.fullmatch(r"images/.*\.svg", name)}
     for name, content in there.items():
         if name.endswith(".ipynb"):
             notebook = json.loads(content)

@@ -7,7 +7,8 @@ from html import escape
 
 from sandbox import PlainError as PlainError
 
-_NO_FORMULA = "mathjax_ignore tex2jax_ignore"  # classes: what stands between two dollar signs is no formula
+# Classes: what stands between two dollar signs is no formula. JupyterLab and the book each know one of them.
+NO_FORMULA = "mathjax_ignore tex2jax_ignore"
 _JOINER = "\N{WORD JOINER}"  # shows nothing: only measured shares have it, and the sanitizer file knows it
 _THIN = "\N{NARROW NO-BREAK SPACE}"  # only measured durations have it before the unit: the sanitizer file knows it
 
@@ -50,7 +51,7 @@ class Table:
         caption = f'<caption style="text-align: left">{escape(self.caption)}</caption>' if self.caption else ""
         head = f"<thead><tr>{line('th', self.columns)}</tr></thead>"
         body = "".join(f"<tr>{line('td', row)}</tr>" for row in self.rows)
-        return f'<table class="{_NO_FORMULA}">{caption}{head}<tbody>{body}</tbody></table>'
+        return f'<table class="{NO_FORMULA}">{caption}{head}<tbody>{body}</tbody></table>'
 
     def __repr__(self) -> str:
         lines = [" | ".join(map(_text, row)) for row in (self.columns, *self.rows)]
@@ -82,7 +83,7 @@ class Note:
         sign, colour = self._LOOKS[self.mood]
         body = "".join(f"<div>{escape(line)}</div>" for line in self.lines)
         return (
-            f'<div class="{_NO_FORMULA}" style="border-left: 4px solid var(--jp-{colour}-color1, currentColor); padding: 0.4em 1em">'
+            f'<div class="{NO_FORMULA}" style="border-left: 4px solid var(--jp-{colour}-color1, currentColor); padding: 0.4em 1em">'
             f"<strong>{sign} {escape(self.title)}</strong>{body}</div>"
         )
 

@@ -11,7 +11,7 @@ import ipywidgets
 from IPython.display import DisplayHandle, display
 
 from .charts import cost_curves
-from .display import Table, dollars
+from .display import NO_FORMULA, Table, dollars
 from .pricing import AWS_LIBRARY, MONTH, Fleet
 
 
@@ -36,8 +36,7 @@ class Progress:
 
 # What a panel shows is stored as HTML, too: for a saved notebook, the book, and code-hosting sites. With a kernel the style
 # hides it. Without one, the style hides the widget, in whose place JupyterLab has "Error displaying widget: model not found".
-# The classes say that what stands between two dollar signs is no formula; JupyterLab and the book each know one of them.
-STILL = """<div class="panel-still mathjax_ignore tex2jax_ignore">{}</div><style>
+STILL = """<div class="panel-still {}">{}</div><style>
 :has(.panel-live) ~ * .panel-still,
 .jp-OutputArea-child:has(+ * .panel-still):not(:has(> .jp-OutputArea-output > *)) {{ display: none }}
 </style>"""
@@ -55,7 +54,7 @@ def panel(fields: Mapping[str, Any], draw: Callable[..., tuple[str, str]]) -> No
         sentence = f"<strong>{escape(said)}</strong>"
         # The sentence is a new element at each change; a screen reader reads such a one out only if it is an alert.
         live.value = f'<div class="panel-live jp-RenderedHTMLCommon"><p role="alert">{sentence}</p>{html}</div>'
-        return {"text/plain": said, "text/html": STILL.format(f"<p>{sentence}</p>{html}")}
+        return {"text/plain": said, "text/html": STILL.format(NO_FORMULA, f"<p>{sentence}</p>{html}")}
 
     columns = ipywidgets.Layout(grid_template_columns="repeat(auto-fit, min(100%, 17rem))", grid_gap="0 2rem")
     for field in fields.values():
