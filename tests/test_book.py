@@ -6,7 +6,6 @@ It is built once. The tests with a browser need a Chromium (Debian's package `ch
 from __future__ import annotations
 
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -19,9 +18,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from make_book import CORE, binder, build
+from names import CHROMIUM
 from test_notebooks import LINK, NOTEBOOKS, TOKEN
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ROOT = Path(__file__).resolve().parent.parent
 PANEL = "notebooks/05_count_the_cost.html"
 

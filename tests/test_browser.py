@@ -17,13 +17,13 @@ import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from lab_server import lab_server
+from names import CHROMIUM
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import TimeoutError, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 LOOKED_AT = NOTEBOOKS[0], NOTEBOOKS[3]  # text and the plainest outputs, tables and charts; `make again` looks at all
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PANELS = [
     """from helpers.widgets import cost_panel
 cost_panel()""",

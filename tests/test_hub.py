@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,10 +14,10 @@ import pytest
 from class_hub import PASSWORD, ROOT, WORD, needs_root, needs_the_proxy, running, walls
 from class_load import ClassError, Learner
 from class_login import TEACHER
+from names import CHROMIUM
 
 pytestmark = [pytest.mark.slow, needs_the_proxy, pytest.mark.timeout(300)]
 FIRST, SECOND = "learner-1", "learner-2"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE = 200_000  # milliseconds: what a browser waits for on a busy machine
 RECORDS = """
 import json, os, time

@@ -9,7 +9,6 @@ import base64
 import functools
 import http.server
 import re
-import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from typing import NamedTuple
 import nbformat
 import pytest
 from answers import code, exercises_of, shown
+from names import CHROMIUM
 from nbformat import NotebookNode
 from playwright.sync_api import BrowserContext, Page, TimeoutError, sync_playwright
 
@@ -29,7 +29,6 @@ sys.path.insert(0, str(ROOT / "browser"))
 import build  # noqa: E402
 
 NOTEBOOKS = [ROOT / "notebooks" / name for name in build.names()]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SANITIZED = re.findall(r"^regex: (.*)\nreplace: (.*)$", (ROOT / "tests/sanitize.cfg").read_text("utf-8"), re.M)
 CHROMIUMS_OWN = re.compile(r"(accounts|clients\d)\.google|(content-autofill|optimizationguide-pa|update)\.googleapis")
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import make_plans
 import make_slides
 import nbformat
 import pytest
+from names import CHROMIUM
 from test_notebooks import LINK, NOTEBOOKS, texts
 
 WORKSHOP = Path(__file__).resolve().parent.parent / "workshop"
 GUIDE = (WORKSHOP / "README.md").read_text()
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def test_the_plans_are_up_to_date_and_fit_into_half_a_day_and_ninety_minutes():
