@@ -1,7 +1,7 @@
 """`make slides`: make the slides that a teacher projects, build/slides, from the stored outputs of cells tagged `slide`.
 
-A slide has a heading, one claim, and at most one table or picture. What a notebook and the guide say about it is in the
-speaker's view. The slides need no network: reveal.js is copied beside them, and pictures are put into the page.
+A slide has a heading, one claim, and at most one table or picture. What its notebook and notebooks.md say about it
+is in the speaker's view. The slides need no network: reveal.js is copied beside them, and pictures are put into the page.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 import yaml
 from bs4 import BeautifulSoup
+from make_plans import about
 from nbconvert import SlidesExporter
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,10 +67,8 @@ def slides_of(title: str, notebook: nbformat.NotebookNode) -> Iterator[str]:
 
 
 def speaker_notes() -> dict[str, str]:
-    """Return what the guide says about each notebook, by the notebook's number and title."""
-    guide = (ROOT / "workshop" / "README.md").read_text(encoding="utf-8")
-    sections = re.findall(r"^### (\d\d .*?)\n\n(.*?)(?=^##|\Z)", guide, re.M | re.S)
-    return {title: LINK.sub(r"\1", text) for title, text in sections}
+    """Return what notebooks.md says about each notebook, by the notebook's number and title."""
+    return {title: LINK.sub(r"\1", text) for title, text in about().items()}
 
 
 def _picture_of(output: nbformat.NotebookNode, shown: dict) -> str:
