@@ -43,12 +43,9 @@ def test_the_guide_and_the_sheet_are_up_to_date():
     assert make_plans.sheet() == make_plans.SHEET.read_text(), "run: python workshop/make_plans.py"
 
 
-def test_every_notebook_has_speakers_notes():
+def test_every_notebook_has_notes_and_a_question_with_one_right_choice_of_four():
     titles = [f"{one.path.stem[:2]} {title}" for title, one in make_plans.notebooks().items()]
     assert list(make_slides.speaker_notes()) == titles
-
-
-def test_every_question_has_one_right_choice_and_three_that_diagnose():
     for title, text in make_plans.about().items():
         letters, _, shown = zip(*make_plans.choices(text), strict=True)
         assert letters == tuple("ABCD") and shown.count("**right**") == 1, title
