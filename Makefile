@@ -7,6 +7,7 @@ NPM    := npm install --silent --no-fund --no-audit --prefix
 PROXY  := configurable-http-proxy@5.3.0
 REVEAL := reveal.js@5.2.1
 PYRIGHT := pyright@1.1.414
+export HUB_FOLDER ?= $(CURDIR)/build/hub
 # The Pyodide that the kernel of a browser tab is made for, as its extension says; so that both always move together.
 PYODIDE = pyodide@$$(grep -rhoE 'pyodide/v[0-9.]+' --include=*.js $(1)/browser/share | head -1 | cut -dv -f2)
 # A shell may say where Python and Jupyter look for things. Nothing here inherits that; tools/set_up.py does the same.
@@ -47,20 +48,18 @@ trials: .venv/lab  ## try a service, in any language, a minute: make trials CMD=
 bench: .venv/lab  ## measure the ways to read a secret side by side, into build/bench.json
 	$(BIN)/python tools/bench.py
 
-hub: .venv/hub .venv/workspaces  ## for a teacher: a hub for a class, CLASS_PASSWORD=… make hub
-	$(BIN)/python workshop/hub/class_app.py
+hub: .venv/hub  ## for a teacher: a hub for a class, and slips with its accounts: make hub LEARNERS=20
+	@$(BIN)/python workshop/hub/accounts.py make $(LEARNERS)
+	@cd "$(HUB_FOLDER)" && PYTHONPATH="$(CURDIR)/.venv/hub" exec "$(CURDIR)/$(BIN)/python" -m jupyterhub --config "$(CURDIR)/workshop/hub/jupyterhub_config.py" $(OPTIONS)
 
-class: .venv/hub .venv/workspaces  ## measure a class at once on this machine: make class LEARNERS=20
-	LEARNERS=$(or $(LEARNERS),20) CRASH=$(CRASH) $(BIN)/python workshop/hub/class_load.py
+push: .venv/hub  ## for a teacher: corrected notebooks to all; NOTEBOOK=03 anew, LEARNER=class-07 to one
+	@$(BIN)/python workshop/hub/accounts.py push "$(NOTEBOOK)" "$(LEARNER)"
 
-push: .venv/hub  ## for a teacher: corrected notebooks to all who have begun; SOLUTIONS=yes, FRESH=name
-	SOLUTIONS=$(SOLUTIONS) FRESH=$(FRESH) $(BIN)/python workshop/hub/class_push.py
+hub-end: .venv/hub  ## for a teacher: the class is over; remove the accounts with all that learners wrote
+	@$(BIN)/python workshop/hub/accounts.py end
 
-hub-doctor: .venv/hub  ## for a teacher: is this machine ready? make hub-doctor LEARNERS=20
-	@LEARNERS=$(LEARNERS) $(BIN)/python workshop/hub/class_doctor.py
-
-hub-end: .venv/hub  ## for a teacher: the class is over; remove the learners' accounts, and their work with build/hub
-	@$(BIN)/python workshop/hub/class_end.py
+class: .venv/hub  ## measure a class at once on this machine: make class LEARNERS=20
+	@$(BIN)/python workshop/hub/measure.py $(or $(LEARNERS),20)
 
 slides: .venv/lab  ## slides of the workshop as offline HTML, into build/slides
 	@command -v npm >/dev/null || { echo "Slides are shown by reveal.js: install Node.js and npm"; exit 1; }
@@ -88,7 +87,7 @@ lock: .venv/lab  ## pin the newest versions that pyproject.toml allows
 	$(LOCK) $(foreach one,botocore jmespath python-dateutil six urllib3,--no-emit-package $(one)) --group ministack -o sandbox/requirements.txt
 	$(LOCK) --group test -c requirements.txt -o tests/requirements.txt
 	$(LOCK) $(foreach one,botocore jmespath python-dateutil pyyaml s3transfer six urllib3,--no-emit-package $(one)) --group aws-cli -c requirements.txt -o tests/aws_cli/requirements.txt
-	$(LOCK) --group hub -c requirements.txt -o workshop/hub/requirements.txt
+	$(LOCK) --no-emit-package rfc3987-syntax --group hub -c requirements.txt -o workshop/hub/requirements.txt
 	$(LOCK) --group book -c requirements.txt -c tests/requirements.txt -o docs/requirements.txt
 	$(LOCK) $(foreach one,jupyter-core platformdirs pycparser traitlets,--no-emit-package $(one)) --group browser -c requirements.txt -o browser/requirements.txt
 	$(BIN)/python tools/environment_file.py
@@ -103,9 +102,10 @@ build/newest: RESOLUTION := highest
 build/oldest: RESOLUTION := lowest-direct
 build/newest build/oldest: .venv/lab
 	$(BIN)/python -m venv --clear $@
-	$(SET_UP) uv pip install -q --python $@ --resolution $(RESOLUTION) -e . --group services --group test --group hub --group book
+	$(SET_UP) uv pip install -q --python $@ --resolution $(RESOLUTION) -e . --group services --group test --group book
 	$(SET_UP) uv pip install -q --python $@ --resolution $(RESOLUTION) --target $@/ministack --group ministack
 	$(SET_UP) uv pip install -q --python $@ --resolution $(RESOLUTION) --target $@/browser --group browser
+	$(SET_UP) uv pip install -q --python $@ --resolution $(RESOLUTION) --target $@/hub --group hub
 	$(NPM) $@/pyodide $(call PYODIDE,$@)
 	$@/bin/python -m pytest -n 2 --dist loadscope $(TESTS)
 
@@ -117,12 +117,10 @@ clean:  ## remove what was made, the environment included; work/ and a class's b
 .venv/lab: FORCE
 	@$(SET_UP)
 
-.venv/workspaces: .venv/lab binder/workspace.json
-	@$(BIN)/python tools/lab.py --arrange
-
 .venv/test: .venv/lab tests/requirements.txt tests/aws_cli/requirements.txt workshop/hub/requirements.txt docs/requirements.txt browser/requirements.txt
-	@$(SET_UP) tests workshop/hub docs
+	@$(SET_UP) tests docs
 	@$(APART) .venv/aws_cli -r tests/aws_cli/requirements.txt
+	@$(APART) .venv/hub -r workshop/hub/requirements.txt
 	@$(APART) .venv/browser -r browser/requirements.txt
 	@{ command -v npm && $(NPM) .venv/proxy $(PROXY) && $(NPM) .venv/reveal $(REVEAL) && $(NPM) .venv/pyright $(PYRIGHT) && \
 		$(NPM) .venv/pyodide $(call PYODIDE,.venv); } >/dev/null || \
@@ -140,15 +138,16 @@ clean:  ## remove what was made, the environment included; work/ and a class's b
 	@$(NPM) .venv/pyodide $(call PYODIDE,.venv)
 	@touch $@
 
-# Learners can't write here, so what Python would keep compiled is compiled now.
+# In a folder of its own: `make lab` would load its extension. Learners can't write here, so what Python would keep
+# compiled is compiled now, once for all.
 .venv/hub: .venv/lab workshop/hub/requirements.txt
 	@command -v npm >/dev/null || { echo "The hub's proxy is a Node.js program: install Node.js and npm"; exit 1; }
-	@$(SET_UP) workshop/hub
-	@$(BIN)/python -m compileall -q -j 0 drills exercises helpers momento_token sandbox .venv/lib .venv/ministack || true
+	@$(APART) $@ -r workshop/hub/requirements.txt
+	@$(BIN)/python -m compileall -q -j 0 drills exercises helpers momento_token sandbox .venv/lib .venv/ministack $@ || true
 	@$(NPM) .venv/proxy $(PROXY)
 	@touch $@
 
 FORCE:
 
-.PHONY: FORCE help lab fresh address check test again live trials bench hub class push hub-doctor hub-end slides screenshot book browser lambda outputs lock newest oldest build/newest build/oldest clean
+.PHONY: FORCE help lab fresh address check test again live trials bench hub push hub-end class slides screenshot book browser lambda outputs lock newest oldest build/newest build/oldest clean
 .DEFAULT_GOAL := help

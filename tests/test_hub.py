@@ -1,44 +1,53 @@
-"""A class on one hub: two learners log in and run a notebook, can't reach each other's work, and the board shows them."""
+"""A class on one hub: learners run a notebook, can't reach each other's work, get corrections, and the teacher sees who is stuck."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
+import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 
-import class_load
 import nbformat
 import pytest
-from class_hub import PASSWORD, ROOT, WORD, needs_root, needs_the_proxy, running, walls
-from class_load import ClassError, Learner
-from class_login import TEACHER
 from names import CHROMIUM
 
-pytestmark = [pytest.mark.slow, needs_the_proxy, pytest.mark.timeout(300)]
-FIRST, SECOND = "learner-1", "learner-2"
+ROOT = Path(__file__).resolve().parent.parent
+PROXY = ROOT / ".venv/proxy/node_modules/.bin/configurable-http-proxy"
+pytest.importorskip("jupyterhub", reason="the hub is not installed: `make test` does it")
+import accounts  # noqa: E402
+import board  # noqa: E402
+import measure  # noqa: E402
+from measure import ClassError, Kernel, Learner  # noqa: E402
+
+from exercises.learner_record import EXERCISES  # noqa: E402
+
+CLASS = f"t{os.getpid()}"
+FIRST, SECOND, TEACHER = f"{CLASS}-01", f"{CLASS}-02", f"{CLASS}-teacher"
 PATIENCE = 200_000  # milliseconds: what a browser waits for on a busy machine
-RECORDS = """
-import json, os, time
-with open(os.environ["TUTORIAL_PROGRESS"], "a") as file:
-    for exercise, solved in (("ledger", True), *[("mail", False)] * 3):
-        print(json.dumps({"exercise": exercise, "solved": solved, "at": time.time(), "kernel": 1.0}), file=file)
-    print("<img src=x onerror=document.title='cracked'>", file=file)
-"""
+NOW = 1_795_000_000.0
+needs_a_hub = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(os.geteuid() != 0, reason="a hub makes accounts, which needs root"),
+    pytest.mark.skipif(not (PROXY.exists() and shutil.which("node")), reason="the hub's proxy needs Node.js and npm"),
+]
 VICTIM = """
+import os
 from helpers.cloud import connect
 print(os.getpid(), os.getppid(), connect()._sandbox.pid)
 """
 # Each attempt returns what it got; what is refused raises.
 ATTACKS = """
-import json, os, signal
-victims, place, root = json.loads({known!r})
+import json, os, signal, zmq
+victims, folder, home, root = json.loads({known!r})
 
 def attempt(attack, *arguments):
     try:
         return repr(attack(*arguments))
-    except OSError:
+    except (OSError, zmq.ZMQError):
         return ""
 
 def read(path):
@@ -55,155 +64,220 @@ for pid in victims:
         got[f"read {{pid}}/{{file}}"] = attempt(read, f"/proc/{{pid}}/{{file}}")
     got[f"list {{pid}}/fd"] = attempt(os.listdir, f"/proc/{{pid}}/fd")
     got[f"kill {{pid}}"] = attempt(os.kill, pid, signal.SIGKILL)
-for folder in ("learners", "learners/learner-1", "hub", "hub/words"):
-    got[f"list {{folder}}"] = attempt(os.listdir, f"{{place}}/{{folder}}")
-for file in ("hub/hub.sqlite", "hub/cookie_secret", "hub/teacher_password", "hub/words/learner-1", "hub.log",
-             "learners/learner-1/.progress.jsonl", "learners/learner-1/work/00_start_here.ipynb"):
-    got[f"read {{file}}"] = attempt(read, f"{{place}}/{{file}}")
-for file in (f"{{place}}/template/work/00_start_here.ipynb", f"{{place}}/jupyter/kernels/python3/kernel.json",
-             f"{{place}}/python/pyvenv.cfg", f"{{root}}/helpers/cloud.py", f"{{root}}/.venv/bin/jupyter", "/etc/passwd"):
-    got[f"write {{file}}"] = attempt(write, file)
+for place in (folder, home, f"{{home}}/work", f"{{home}}/.local/share/jupyter/runtime"):
+    got[f"list {{place}}"] = attempt(os.listdir, place)
+for file in ("jupyterhub.sqlite", "jupyterhub_cookie_secret", "passwords.json", "slips.html", "hub.log"):
+    got[f"read {{file}}"] = attempt(read, f"{{folder}}/{{file}}")
+for file in ("work/00_start_here.ipynb", "work/.progress.jsonl"):
+    got[f"read {{file}}"] = attempt(read, f"{{home}}/{{file}}")
+for file in ("helpers/cloud.py", "workshop/hub/give.py", "notebooks/00_start_here.ipynb", ".venv/bin/jupyter",
+             ".venv/learners/pyvenv.cfg", ".venv/hub/jupyterhub/app.py"):
+    got[f"write {{file}}"] = attempt(write, f"{{root}}/{{file}}")
+got["change passwords"] = attempt(write, "/etc/shadow")
 got["become root"] = attempt(os.setuid, 0)
-got["leave the control group"] = attempt(write, "/sys/fs/cgroup/memory/cgroup.procs")
 print(json.dumps([what for what, result in got.items() if result]))
 """
 
 
+class Group:
+    """A hub's class, and its learners' browsers with a notebook open."""
+
+    def __init__(self, address: str, passwords: dict[str, str], process: subprocess.Popen, folder: Path) -> None:
+        self.address, self.passwords, self.process, self.folder = address, passwords, process, folder
+        self._kernels: dict[str, Kernel] = {}
+
+    def kernel(self, name: str) -> Kernel:
+        """Return the kernel of a learner, who logs in and has a server started if need be."""
+        if name not in self._kernels:
+            learner = Learner(self.address, name, self.passwords[name])
+            learner.start()
+            self._kernels[name] = Kernel(learner, "00_start_here")
+        return self._kernels[name]
+
+    def cell(self, name: str, code: str) -> str:
+        return self.kernel(name).run(code)
+
+
 @pytest.fixture(scope="module")
-def place():
-    """A hub for three learners at a time: `place.cell(FIRST, …)` starts what isn't there yet."""
-    with running(size=3) as group:
-        yield group
+def group():
+    folder = Path(tempfile.mkdtemp(prefix="hub-"))
+    with measure.hub(CLASS, 2, folder) as (address, passwords, process), pytest.MonkeyPatch.context() as patch:
+        for name, value in {"CLASS": CLASS, "TEACHER": TEACHER, "FOLDER": folder}.items():
+            patch.setattr(accounts, name, value)
+        patch.setattr(accounts, "MARK", accounts.MARK.replace(" class,", f" {CLASS},"))
+        yield Group(address, passwords, process, folder)
+    left = subprocess.run(["ps", "-eo", "user:32,args"], capture_output=True, text=True).stdout
+    assert CLASS not in left and not accounts.accounts() and not folder.exists() and not Path("/home", FIRST).exists()
 
 
-def test_two_learners_run_a_notebook_at_the_same_time(place, monkeypatch):
-    monkeypatch.setattr(class_load, "NOTEBOOKS", class_load.NOTEBOOKS[:1])
-    monkeypatch.setattr(class_load, "uuid4", lambda: SimpleNamespace(hex=WORD))
-    monkeypatch.setattr(Learner, "stop", lambda _: asyncio.sleep(0))  # the tests below go on with them
-    lessons = place.do(class_load.hold_class(place.hub.address, PASSWORD, 2))
-    figures = class_load.summary(lessons, 1, 1)
-    assert (figures["finished"], [lesson.trouble for lesson in lessons]) == (2, ["", ""])
-    assert figures["mb_per_learner"] > 100
+class TestAClass:
+    pytestmark = needs_a_hub
+
+    def test_learners_take_part_with_the_passwords_on_their_slips(self, group):
+        slips = (group.folder / "slips.html").read_text()
+        assert all(f"{name}</b>" in slips and word in slips for name, word in group.passwords.items())
+        assert len(set(group.passwords.values())) == 3
+        _, megabytes, trouble = measure.take_part(group.address, FIRST, group.passwords[FIRST])
+        assert trouble == "" and megabytes > 100
+
+    def test_a_learner_has_the_working_copy_without_outputs_in_a_home_of_their_own(self, group):
+        home = accounts.accounts()[FIRST].pw_dir
+        assert group.cell(FIRST, "import os\nprint(os.getcwd())") == f"{home}/work"
+        assert Path(home).stat().st_mode & 0o077 == 0
+        notebooks = sorted(Path(home, "work").glob("*.ipynb"))
+        assert [path.name for path in notebooks] == sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+        for path in notebooks:
+            assert not [cell for cell in nbformat.read(path, 4).cells if cell.get("outputs")]
+        usage = group.kernel(FIRST).learner.api("GET", f"user/{FIRST}/api/metrics/v1")
+        assert usage["rss"] > 0  # the memory that JupyterLab shows below
+
+    def test_nobody_else_comes_in(self, group):
+        for name, password in (
+            (FIRST, ""),
+            (FIRST, "guess"),
+            (FIRST, group.passwords[SECOND]),
+            ("root", ""),
+            ("nobody", ""),
+        ):
+            with pytest.raises(ClassError, match="may not come in"):
+                Learner(group.address, name, password)
+
+    def test_live_mode_is_refused_where_the_network_can_read(self, group):
+        said = group.cell(
+            SECOND,
+            "import os\nfrom helpers.cloud import connect\nos.environ['TUTORIAL_CLOUD'] = 'live'\n"
+            "try:\n    connect()\nexcept Exception as error:\n    print(error)\ndel os.environ['TUTORIAL_CLOUD']",
+        )
+        assert "Not on this hub: it speaks HTTP" in said
+
+    def test_http_leads_to_nothing_of_another_learner(self, group):
+        group.kernel(FIRST)
+        learner = group.kernel(SECOND).learner
+        learner.api("GET", f"user/{SECOND}/api/contents/work")  # one's own can be read
+        for method, path in (
+            ("GET", f"user/{FIRST}/api/contents/work"),
+            ("GET", f"user/{FIRST}/api/kernels"),
+            ("POST", f"user/{FIRST}/api/kernels"),
+            ("GET", f"hub/api/users/{FIRST}"),
+            ("DELETE", f"hub/api/users/{FIRST}/server"),
+            ("POST", f"hub/api/users/{TEACHER}/tokens"),
+            ("GET", "services/board/"),
+        ):
+            with pytest.raises(ClassError, match="40[34] for"):
+                learner.api(method, path)
+            bare = measure.requests.request(method, f"{group.address}/{path}", allow_redirects=False, timeout=60)
+            assert bare.status_code in (302, 403, 404), path
+        assert "for the class" not in learner.browser.get(f"{group.address}/services/board/", timeout=60).text
+
+    def test_a_cell_gets_at_nothing_of_another_learner_of_the_hub_and_of_the_machine(self, group):
+        victims = [*map(int, group.cell(FIRST, VICTIM).split()), group.process.pid]
+        known = json.dumps([victims, str(group.folder), accounts.accounts()[FIRST].pw_dir, str(ROOT)])
+        assert group.cell(SECOND, ATTACKS.format(known=known)) == "[]"
+        assert group.cell(FIRST, "print('alive')") == "alive"
+
+    def test_a_learner_gets_a_notebook_anew_and_keeps_theirs(self, group):
+        work = Path(accounts.accounts()[SECOND].pw_dir, "work")
+        mine = nbformat.read(work / "01_create_the_secret.ipynb", 4)
+        mine.cells[1].source = "mine"
+        nbformat.write(mine, work / "01_create_the_secret.ipynb")
+        done = accounts.give(SECOND, "01")
+        assert done.returncode == 0, done.stderr
+        assert "mine" in (work / "01_create_the_secret (mine).ipynb").read_text()
+        assert (work / "01_create_the_secret.ipynb").stat().st_uid == accounts.accounts()[SECOND].pw_uid
+
+    @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: install the package chromium")
+    def test_the_teacher_sees_who_is_stuck_and_who_raises_a_hand(self, group):
+        from playwright.sync_api import sync_playwright
+
+        note = "from exercises.learner_record import note, raise_hand\nnote(exercise='ledger', solved=True)\n"
+        group.cell(FIRST, note + "for _ in range(3): note(exercise='reader', solved=False)")
+        group.cell(SECOND, note + "raise_hand()")
+        errors = []
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            page = browser.new_page(viewport={"width": 1400, "height": 700})
+            page.set_default_timeout(PATIENCE)
+            page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+            page.goto(f"{group.address}/services/board/")
+            page.fill("#username_input", TEACHER)
+            page.fill("#password_input", group.passwords[TEACHER])
+            page.click("#login_submit")
+            page.locator("tr.stuck").wait_for()
+            name, ledger, *others = page.locator("tr.stuck").inner_text().split()
+            assert (name, ledger) == (FIRST, "✓") and "✗3" in others
+            assert page.locator("tr.hand").inner_text().split()[:3] == [SECOND, "✋", "0"]
+            assert errors == []
+            browser.close()
+
+    def test_when_the_hub_ends_nothing_of_the_class_goes_on(self, group):
+        """The last test, as it ends the hub; what its folder and accounts leave is looked at after it."""
+        group.kernel(SECOND).send("while True: pass")  # a kernel that doesn't respond
+        group.process.terminate()
+        assert group.process.wait(60) == 0
+        left = subprocess.run(["ps", "-eo", "user:32,args"], capture_output=True, text=True).stdout
+        assert CLASS not in left
 
 
-def test_a_learner_has_the_working_copy_without_outputs_in_a_home_of_their_own(place):
-    home = place.place.learners / FIRST
-    assert place.cell(FIRST, "import os\nprint(os.getcwd(), 'CLASS_PASSWORD' in os.environ)") == f"{home}/work False"
-    assert home.stat().st_mode & 0o077 == 0
-    notebooks = sorted((home / "work").glob("*.ipynb"))
-    assert [path.name for path in notebooks] == sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
-    for path in notebooks:
-        notebook = nbformat.read(path, 4)
-        assert not [cell for cell in notebook.cells if cell.get("outputs")]
-        assert "<summary>Solution</summary>" not in str(notebook)  # until the teacher releases them
+class TestTheBoard:
+    def test_it_shows_what_is_solved_what_fails_how_long_nothing_was_and_who_raises_a_hand(self):
+        checks = [("ledger", False, 40), ("ledger", True, 30), ("mail", False, 9), ("mail", False, 2)]
+        seen = board.progress("\n".join(line(*check) for check in checks), NOW)
+        assert (seen["solved"], seen["failed"]) == ({"ledger"}, {"ledger": 1, "mail": 2})
+        assert (seen["idle"], seen["hand"], seen["stuck"]) == (30, None, True)
+        up, down = json.dumps({"hand": True, "at": NOW - 120}), json.dumps({"hand": False, "at": NOW - 60})
+        assert board.progress(up, NOW)["hand"] == 2 and board.progress(f"{up}\n{down}", NOW)["hand"] is None
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "{",
+            "[" * 5000,
+            "<img src=x onerror=alert()>",
+            '{"exercise": ["ledger"], "solved": true, "at": 1}',
+            '{"exercise": "of no notebook", "solved": true, "at": 1}',
+            '{"exercise": "ledger", "solved": true, "at": NaN}',
+            '{"hand": "<b>", "at": 1}',
+        ],
+    )
+    def test_a_line_that_no_check_wrote_is_passed_over(self, text):
+        seen = board.progress(f"{text}\n{line('ledger', True, 1)}", NOW)
+        assert (seen["solved"], seen["hand"]) == ({"ledger"}, None)
+
+    def test_a_file_that_is_a_link_a_pipe_or_huge_is_not_read(self, tmp_path):
+        (tmp_path / "work").mkdir()
+        record = tmp_path / "work" / ".progress.jsonl"
+        assert board.read_record(tmp_path) == ""
+        record.symlink_to("/etc/passwd")
+        assert board.read_record(tmp_path) == ""
+        record.unlink()
+        os.mkfifo(record)
+        assert board.read_record(tmp_path) == ""
+        record.unlink()
+        with record.open("wb") as file:
+            file.truncate(5 * 10**9)
+        assert board.read_record(tmp_path) == ""
+        record.write_bytes(b"\xff\xfe" + line("ledger", True, 1).encode())
+        assert "ledger" in board.read_record(tmp_path)
+
+    def test_its_page_has_a_column_for_each_exercise_and_shows_names_as_text(self):
+        learners = {"<b>": board.progress("", NOW)}
+        page = board.PAGE.render(exercises=EXERCISES, learners=learners, clock="")
+        assert page.count('<th scope="col" title=') == len(EXERCISES) and "&lt;b&gt;" in page
 
 
-def test_who_comes_in(place):
-    """The class password, a name that can be a folder, and the word that its first owner chose."""
-    for name, password in (("nobody", ""), ("nobody", "of another class"), (TEACHER, ""), (TEACHER, PASSWORD)):
-        with pytest.raises(ClassError, match="may not come in: 403"):
-            place.log_in(name, password=password)
-    for name in ("../up", ".hidden", "a name"):
-        with pytest.raises(ClassError):
-            place.log_in(name)
-    place.log_in("taken", word="this is mine")
-    for word in ("this is yours", ""):
-        with pytest.raises(ClassError, match="403"):
-            place.log_in("taken", word=word)
-    file = place.place.words / "taken"
-    assert "mine" not in file.read_text() and file.stat().st_mode & 0o077 == 0
+class TestAccounts:
+    def test_what_is_missing_is_said_before_a_class_begins(self):
+        command = [sys.executable, ROOT / "workshop/hub/accounts.py", "make"]
+        for arguments, name, said in (
+            ([], "none", "How many learners?"),
+            (["many"], "none", "How many learners?"),
+            (["100"], "none", "From 1 to 99"),
+            (["2"], "../up", "take at most 16 small letters"),
+        ):
+            env = {**os.environ, "CLASS": name, "HUB_FOLDER": "/nowhere/at/all"}
+            done = subprocess.run([*command, *arguments], env=env, capture_output=True, text=True)
+            assert done.returncode == 1 and (said in done.stderr or "needs Linux and root" in done.stderr)
 
 
-def test_http_leads_to_nothing_of_another_learner(place):
-    place.learner(FIRST)
-    learner = place.learner(SECOND)
-
-    async def status(method: str, path: str, headers: dict, data: dict | None = None) -> int:
-        async with learner.session.request(method, f"{learner.address}/{path}", headers=headers, data=data) as got:
-            return got.status if got.url.path == f"/{path}" else 403  # sent on to the login
-
-    async def attack() -> list[int]:
-        await learner.api("GET", "contents/work")  # one's own can be read
-        return [
-            await status(*call, headers=headers) if len(call) == 2 else await status(*call[:2], headers, call[2])
-            for headers in (learner._bearer, {})
-            for call in (
-                ("GET", f"user/{FIRST}/api/contents/work"),
-                ("GET", f"user/{FIRST}/api/kernels"),
-                ("GET", f"hub/api/users/{FIRST}"),
-                ("DELETE", f"hub/api/users/{FIRST}/server"),
-                ("POST", f"hub/api/users/{TEACHER}/tokens"),
-                ("GET", "services/board/"),
-                ("GET", "services/board/class"),
-                ("POST", "services/board/act", {"what": "stop", "name": FIRST}),
-                ("POST", "services/board/act", {"what": "solutions"}),
-            )
-        ]
-
-    assert set(place.do(attack())) <= {403, 404}
-
-
-@needs_root
-def test_a_cell_gets_at_nothing_of_another_learner_of_the_hub_and_of_the_machine(place):
-    victims = [*map(int, place.cell(FIRST, "import os" + VICTIM).split()), place.hub.process.pid]
-    known = json.dumps([victims, str(place.place.folder), str(ROOT)])
-    assert place.cell(SECOND, ATTACKS.format(known=known)) == "[]"
-    assert place.cell(FIRST, "print('alive')") == "alive"
-
-
-@needs_root
-def test_a_learner_takes_no_more_memory_than_the_limit(place):
-    if not walls.holds()["all memory of a learner, shared memory included"]:
-        pytest.skip("this machine has no control groups to give")
-    eats = "import mmap; m = mmap.mmap(-1, 4 * 2**30); [m.__setitem__(at, 1) for at in range(0, len(m), mmap.PAGESIZE)]"
-    run = f"import subprocess, sys\nprint(subprocess.run([sys.executable, '-c', {eats!r}]).returncode)"
-    assert place.cell(SECOND, run) != "0"
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: install the package chromium")
-def test_the_teacher_sees_who_is_stuck_and_who_raises_a_hand(place):
-    from playwright.sync_api import sync_playwright
-
-    place.cell(FIRST, RECORDS)
-    errors = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1400, "height": 700})
-        page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-        page.goto(f"{place.hub.address}/services/board/")
-        page.fill("#username_input", TEACHER)
-        page.fill("#password_input", place.place.teacher_password())
-        page.click("#login_submit")
-        cells = page.locator(f"tr[data-name={FIRST}] td")
-        cells.first.wait_for()
-        assert [text for text in cells.all_inner_texts() if text][:3] == ["✓", "✗3", "01"]
-        assert f"perhaps stuck: {FIRST}" in page.inner_text("#who")
-        place.cell(SECOND, "from exercises import raise_hand\nraise_hand()")
-        hand = page.locator(f"tr.hand[data-name={SECOND}]")
-        hand.locator("button[data-what=helped]").click()
-        hand.wait_for(state="detached")
-        assert errors == [] and page.title() == "The board"
-        browser.close()
-
-
-def test_when_the_hub_ends_nothing_of_the_class_goes_on(place):
-    """The last test, as it ends the hub."""
-    request = {"code": "while True: pass", "silent": False}
-    place.do(place.kernel(SECOND)._send("execute_request", request))  # a kernel that doesn't respond
-    place.hub.end()
-    assert place.hub.process.returncode == 0, "it had to be killed"
-    assert still_there(place.place.folder) == []
-
-
-def still_there(folder: Path) -> list[str]:
-    """Return the commands of all processes with the class's folder in their environment."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if str(folder) in Path("/proc", pid, "environ").read_text(errors="replace"):
-                found.append(Path("/proc", pid, "cmdline").read_text().replace("\0", " "))
-        except OSError:
-            continue
-    return [command for command in found if command]
+def line(exercise: str, solved: bool, minutes_ago: float) -> str:
+    return json.dumps({"exercise": exercise, "solved": solved, "at": NOW - 60 * minutes_ago, "kernel": 1.0})

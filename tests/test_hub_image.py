@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-GIVE = ROOT / "workshop/hub/kubernetes/give.py"
-PRIVATE = ["build/hub/hub/cookie_secret", "build/class.log", ".env", "workshop/.env", "key.pem", "workshop/tls.key"]
+GIVE = ROOT / "workshop/hub/give.py"
+PRIVATE = ["build/hub/passwords.json", "build/class.json", ".env", "workshop/.env", "key.pem", "workshop/tls.key"]
 PRIVATE += [
     ".venv/lib/a.py",
     ".git/config",
@@ -23,7 +23,7 @@ PRIVATE += [
     "hub.sqlite",
 ]
 WANTED = ["binder/environment.yml", "binder/postBuild", "notebooks/00_start_here.ipynb", "helpers/cloud.py"]
-WANTED += ["pyproject.toml", "sandbox/requirements.txt", "tools/working_copy.py", "workshop/hub/kubernetes/give.py"]
+WANTED += ["pyproject.toml", "sandbox/requirements.txt", "tools/working_copy.py", "workshop/hub/give.py"]
 
 
 def test_the_image_holds_the_project_and_nothing_private(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import working_copy
 from set_up import ROOT, environment
@@ -16,15 +17,15 @@ WORKSPACES = ROOT / ".venv" / "workspaces"  # which window is open where
 FIRST = "/lab/tree/work/00_start_here.ipynb"
 
 
-def arrange() -> None:
+def arrange(workspaces: Path = WORKSPACES) -> None:
     """Lay out the windows as WORKSPACE says, once for each version of it."""
-    if WORKSPACES.exists() and WORKSPACES.stat().st_mtime >= WORKSPACE.stat().st_mtime:
+    if workspaces.exists() and workspaces.stat().st_mtime >= WORKSPACE.stat().st_mtime:
         return
     from jupyterlab_server.workspaces_handler import WorkspacesManager
 
-    WORKSPACES.mkdir(parents=True, exist_ok=True)
-    WorkspacesManager(str(WORKSPACES)).save("default", WORKSPACE.read_text(encoding="utf-8"))
-    os.utime(WORKSPACES)
+    workspaces.mkdir(parents=True, exist_ok=True)
+    WorkspacesManager(str(workspaces)).save("default", WORKSPACE.read_text(encoding="utf-8"))
+    os.utime(workspaces)
 
 
 def options() -> list[str]:
@@ -62,9 +63,8 @@ def start(*more: str) -> None:
 
 if __name__ == "__main__":
     arrange()
-    if sys.argv[1:] != ["--arrange"]:
-        try:
-            working_copy.update()
-        except OSError as error:  # a full disk, another's folder: what is there can be opened all the same
-            print(f"work/ could not be brought up to date ({error}): make room, or see who may write there.")
-        start(*sys.argv[1:])
+    try:
+        working_copy.update()
+    except OSError as error:  # a full disk, another's folder: what is there can be opened all the same
+        print(f"work/ could not be brought up to date ({error}): make room, or see who may write there.")
+    start(*sys.argv[1:])

@@ -1,156 +1,87 @@
-"""A hub for a class on one machine: `CLASS_PASSWORD=… make hub`. README.md beside this file explains the settings."""
+"""JupyterHub for a class on one machine, as `make hub` starts it: what it has by default, for the accounts of accounts.py."""
 
-import json
+import asyncio
 import os
-import stat
+import socket
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
 
-import walls  # noqa: E402
-from class_login import TEACHER, ClassAuthenticator  # noqa: E402
-from class_place import Place  # noqa: E402
-from class_proxy import ClassProxy  # noqa: E402
-from class_push import make_template  # noqa: E402
-from class_spawner import ClassSpawner  # noqa: E402
-from ipykernel.kernelspec import get_kernel_dict  # noqa: E402
-
-SHORTEST = 8  # characters
-TRUST = "we trust each other"
-PASSWORD = os.environ.get("CLASS_PASSWORD", "")
-if len(PASSWORD.strip()) < SHORTEST:
-    sys.exit(
-        f"CLASS_PASSWORD is {'too short' if PASSWORD.strip() else 'not set'}: choose a password of at least "
-        f"{SHORTEST} characters for the class, and run: CLASS_PASSWORD=… make hub"
-    )
-if not walls.possible() and os.environ.get("CLASS_WITHOUT_WALLS") != TRUST:
-    sys.exit(
-        "Started by a user other than root, the hub can't put walls between learners: each could read and change the "
-        "files of all others, of the hub, and of this account. Start it as root, or, if that is all right in your "
-        f"class, set CLASS_WITHOUT_WALLS='{TRUST}'."
-    )
-TLS = [os.environ.get(name, "") for name in ("CLASS_TLS_KEY", "CLASS_TLS_CERT")]
-if any(TLS):
-    for name, file in zip(("CLASS_TLS_KEY", "CLASS_TLS_CERT"), TLS, strict=True):
-        if not os.access(file, os.R_OK):
-            sys.exit(f"{name} is {file!r}, which can't be read: TLS needs a key and its certificate, as PEM files.")
-    if Path(TLS[0]).stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        sys.exit(f"Others can read the key {TLS[0]}: run `chmod 600 {TLS[0]}`.")
-
-os.umask(0o022)
-PLACE = Place.from_environment().make()
-PYTHON = sys.executable
-if walls.possible():
-    try:
-        walls.check(PLACE.folder)
-        PYTHON = walls.python_for_all(PLACE.python)
-    except walls.WallError as error:
-        sys.exit(str(error))
-PORTS = PLACE.ports()
+import accounts  # noqa: E402
 
 c = get_config()  # noqa: F821  (given by JupyterHub)
+os.umask(0o077)
+PYTHON = accounts.python_for_learners()
+KEY, CERTIFICATE = os.environ.get("TLS_KEY", ""), os.environ.get("TLS_CERT", "")
 
-# Who comes in
-c.JupyterHub.authenticator_class = ClassAuthenticator
-c.ClassAuthenticator.user_password = PASSWORD
-c.ClassAuthenticator.admin_users = {TEACHER}
-c.ClassAuthenticator.admin_password = PLACE.teacher_password()
-c.ClassAuthenticator.words = str(PLACE.words)
-c.ClassAuthenticator.allow_all = True
-c.JupyterHub.template_paths = [str(HERE / "templates")]
-c.JupyterHub.template_vars = {
-    "announcement_login": "Choose a username of small letters a to z, digits, - and _, which begins with a letter; the "
-    "password is that of the class. The third field is a word that you choose now and need again. Refused, and all of "
-    "that is right? Then somebody else has the name: choose another."
-}
+# Who comes in: the accounts of the class, with the passwords that are on their slips, checked by PAM.
+c.JupyterHub.authenticator_class = "pam"
+c.PAMAuthenticator.open_sessions = False  # a login on a terminal is more than they need
+c.Authenticator.allowed_users = set(accounts.accounts())
+c.Authenticator.admin_users = {accounts.TEACHER}
+c.JupyterHub.ssl_key, c.JupyterHub.ssl_cert = KEY, CERTIFICATE
+c.ConfigurableHTTPProxy.command = [str(accounts.ROOT / ".venv/proxy/node_modules/.bin/configurable-http-proxy")]
+c.JupyterHub.log_level = "WARN"
 
-# Where it listens. Only the first address is for others; the hub, its proxy and its board talk over loopback, on
-# ports that are kept: the servers of learners look for the hub there also after a crash.
-c.JupyterHub.bind_url = os.environ.get("CLASS_ADDRESS", "https://:8000" if any(TLS) else "http://:8000")
-c.JupyterHub.ssl_key, c.JupyterHub.ssl_cert = TLS
-c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{PORTS['hub']}"
-c.JupyterHub.proxy_class = ClassProxy
-c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{PORTS['proxy']}"
-c.ConfigurableHTTPProxy.command = [str(ROOT / ".venv/proxy/node_modules/.bin/configurable-http-proxy")]
-c.ConfigurableHTTPProxy.pid_file = str(PLACE.hub / "proxy.pid")
-c.ConfigurableHTTPProxy.check_running_interval = 1  # seconds
-c.JupyterHub.db_url = f"sqlite:///{PLACE.hub / 'hub.sqlite'}"
-c.JupyterHub.cookie_secret_file = str(PLACE.hub / "cookie_secret")
-
-# What each learner gets
-c.JupyterHub.spawner_class = ClassSpawner
-c.ClassSpawner.class_folder = str(PLACE.folder)
-c.ClassSpawner.cmd = [PYTHON, "-P", "-m", "jupyterhub.singleuser"]
-c.ClassSpawner.args = [
+# What each gets: a server under their account, in their home.
+c.Spawner.cmd = [PYTHON, "-P", "-m", "jupyterhub.singleuser"]
+c.Spawner.default_url = "/lab/tree/work/00_start_here.ipynb"
+c.Spawner.args = [
     "--ServerApp.terminals_enabled=False",
-    "--KernelManager.transport=ipc",
+    "--KernelManager.transport=ipc",  # sockets in their home: on ports of the machine others could read outputs
     # A notebook that was left open keeps 200 MB: after so many seconds without a cell run its kernel ends.
     "--MappingKernelManager.cull_idle_timeout=2700",
     "--MappingKernelManager.cull_connected=True",
+    "--ServerApp.shutdown_no_activity_timeout=3600",
 ]
-c.ClassSpawner.default_url = "/lab/tree/work/00_start_here.ipynb"
-c.ClassSpawner.env_keep = ["LANG", "LC_ALL", "PATH"]
-make_template(PLACE)
-# JupyterLab's debugger opens a port that every account of the machine reaches: this kernel offers none.
-kernel = get_kernel_dict()
-kernel |= {"argv": [PYTHON, *kernel["argv"][1:]], "metadata": {"debugger": False}}
-KERNEL = PLACE.jupyter / "kernels" / "python3" / "kernel.json"
-KERNEL.parent.mkdir(parents=True, exist_ok=True)
-KERNEL.write_text(json.dumps(kernel))
-c.ClassSpawner.environment = {"JUPYTER_PATH": str(PLACE.jupyter)}
-
-# A live token passes through the hub's address, and lies in a kernel's memory.
-missing = [
-    *([] if walls.possible() else ["there are no walls between learners"]),
-    *([] if any(TLS) else ["the hub speaks HTTP, which the network can read"]),
-]
-if missing:
-    c.ClassSpawner.environment["TUTORIAL_LIVE_REFUSED"] = (
-        f"Not on this hub: {' and '.join(missing)}. Go live on a machine of your own."
+c.Spawner.environment = {
+    "PATH": f"{Path(PYTHON).parent}:{os.defpath}",
+    "PYTHONPATH": str(accounts.HUB),
+    # Of the two the first has a kernel without a debugger, which would open a port to all accounts.
+    "JUPYTER_PATH": f"{HERE}:{accounts.HUB / 'share' / 'jupyter'}",
+    "JUPYTER_CONFIG_PATH": str(accounts.HUB / "etc" / "jupyter"),  # of jupyter-resource-usage
+}
+if not KEY:  # a live token would pass through the room's network
+    c.Spawner.environment["TUTORIAL_LIVE_REFUSED"] = (
+        "Not on this hub: it speaks HTTP, which the network can read. Go live on a machine of your own."
     )
+# A whole class clicks "Start" in the same minute; on a busy machine a server takes its time.
+c.Spawner.start_timeout = c.Spawner.http_timeout = 300  # seconds
 
-# A write for each request of each learner would wear out the disk, and shut all out soon when it is full.
-c.JupyterHub.activity_resolution = 600  # seconds
+if Path("/run/systemd/system").exists():
+    c.JupyterHub.spawner_class = "systemd"
+    c.Spawner.mem_limit = "2G"
+    c.SystemdSpawner.isolate_tmp = c.SystemdSpawner.isolate_devices = c.SystemdSpawner.disable_user_sudo = True
+    c.SystemdSpawner.unit_extra_properties = {"TasksMax": "400", "UMask": "0077"}
+else:
+    print("There is no systemd here: nothing limits what memory, processes and processors a learner takes.", flush=True)
 
-# Limits: a whole class clicks "Start" in the same minute. Nobody is sent away then; on a busy machine a server takes
-# its time.
-c.JupyterHub.active_server_limit = int(os.environ.get("CLASS_SIZE", "40"))
-c.JupyterHub.concurrent_spawn_limit = 0  # no limit
-c.ClassSpawner.start_timeout = 180  # seconds
-c.ClassSpawner.http_timeout = 180
 
-# Two services: servers that nobody has used for an hour end, with their kernels and sandboxes; and the teacher's board.
-CULLER, BOARD = "idle-culler", "board"
-with_the_hub = [sys.executable, str(HERE / "with_the_hub.py")]
-c.JupyterHub.services = [
-    {"name": CULLER, "command": [*with_the_hub, "jupyterhub_idle_culler", "--timeout=3600"]},
+async def give(spawner):
+    """Bring the learner's files up to date before their server starts."""
+    done = await asyncio.to_thread(accounts.give, spawner.user.name)
+    if done.returncode:
+        raise OSError(f"The notebooks can't be written: {done.stderr.strip().splitlines()[-1]}")
+
+
+async def clear(spawner):
+    """End what a learner left running, however their server ended."""
+    await asyncio.to_thread(accounts.end_processes, spawner.user.name)
+
+
+c.Spawner.pre_spawn_hook, c.Spawner.post_stop_hook = give, clear
+
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    PORT = free.getsockname()[1]
+c.JupyterHub.services = [  # the board, which admins alone may open
     {
-        "name": BOARD,
-        "command": [*with_the_hub, "board"],
-        "url": f"http://127.0.0.1:{PORTS['board']}",
-        "environment": {"CLASS_FOLDER": str(PLACE.folder)},
+        "name": "board",
+        "url": f"http://127.0.0.1:{PORT}",
+        "command": [sys.executable, str(HERE / "board.py")],
+        "environment": {"CLASS": accounts.CLASS},
         "oauth_no_confirm": True,
-    },
+    }
 ]
-c.JupyterHub.load_roles = [
-    {
-        "name": CULLER,
-        "services": [CULLER],
-        "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
-    },
-    {
-        "name": BOARD,
-        "services": [BOARD],
-        "scopes": [
-            "list:users",
-            "read:users:name",
-            "read:users:activity",
-            "read:servers",
-            "servers",
-        ],
-    },
-]
-print(f"The teacher's board: /services/board, as {TEACHER!r} with the password in {PLACE.hub / 'teacher_password'}")

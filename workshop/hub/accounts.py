@@ -1,0 +1,202 @@
+"""The accounts of a class: made by `make hub LEARNERS=20`, with slips to print, and removed by `make hub-end`.
+
+python accounts.py make 20             make what is missing of class-01 … class-20 and class-teacher, and write the slips
+python accounts.py push [03 [class-07]]  bring corrected notebooks; or one notebook anew, to all or to one
+python accounts.py end                 remove the accounts, and all that learners wrote
+
+They are plain accounts of the machine, so its kernel keeps apart what learners have. None of them has a shell.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+CLASS = os.environ.get("CLASS") or "class"
+HUB = Path(sys.prefix, "hub")  # JupyterHub and what its learners' servers have beside the packages of the notebooks
+TEACHER = f"{CLASS}-teacher"
+FOLDER = Path(os.environ.get("HUB_FOLDER") or ROOT / "build" / "hub")  # for root alone: passwords, the hub's database
+MARK = f"a learner of {CLASS}, made by make hub"  # in the place of a full name; `end` removes what has it
+LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that looks like another on paper
+SLIPS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Slips for the class</title>
+<style>body {{ font: 13pt/1.5 system-ui, sans-serif; margin: 0 }} .slip {{ border: 1px dashed; padding: 4mm 8mm; break-inside: avoid }}
+main {{ display: grid; grid-template-columns: 1fr 1fr }} b {{ font: bold 14pt monospace }} .yours {{ break-before: page }}</style>
+<main>{slips}</main><div class="slip yours">For the teacher: keep this one.{yours}</div></html>"""
+SLIP = "<p>Open <b>{address}</b><br>Username <b>{name}</b><br>Password <b>{password}</b></p>"
+
+
+def accounts() -> dict[str, pwd.struct_passwd]:
+    """Return the accounts of this class by name, the teacher's included."""
+    return {one.pw_name: one for one in sorted(pwd.getpwall()) if one.pw_gecos == MARK}
+
+
+def run_as(name: str, *command: str | Path, **options) -> subprocess.CompletedProcess:
+    """Run a command under an account of the class, in its home, with nothing of this environment."""
+    one = accounts()[name]
+    rights = {"user": one.pw_uid, "group": one.pw_gid, "extra_groups": [], "umask": 0o077}
+    env = {"HOME": one.pw_dir, "PATH": os.defpath, "PYTHONPATH": str(HUB)}
+    return subprocess.run(command, cwd=one.pw_dir, env=env, capture_output=True, text=True, **rights, **options)
+
+
+def make(learners: int) -> dict[str, str]:
+    """Make the accounts that are missing, and return all passwords by name. Ends with a sentence if one can't be made."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    FOLDER.chmod(0o700)
+    file = FOLDER / "passwords.json"
+    passwords = json.loads(file.read_text()) if file.exists() else {}
+    wanted = [f"{CLASS}-{number:02}" for number in range(1, learners + 1)]
+    for name in {*accounts(), *wanted, TEACHER} - (passwords.keys() & accounts().keys()):
+        if name not in accounts():
+            # 0700: on some systems a new home is open to all others.
+            command = ["useradd", "--create-home", "--key", "HOME_MODE=0700", "--user-group", "--comment", MARK]
+            done = subprocess.run([*command, "--shell", "/usr/sbin/nologin", name], capture_output=True, text=True)
+            if done.returncode:
+                sys.exit(
+                    f"No account {name}: {done.stderr.strip()} With CLASS=monday they are called monday-01 and so on."
+                )
+        passwords[name] = "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(2))
+        subprocess.run(["chpasswd"], input=f"{name}:{passwords[name]}", text=True, check=True)
+        _write(file, json.dumps(passwords))
+    return {name: passwords[name] for name in accounts()}
+
+
+def write_slips(passwords: dict[str, str], address: str) -> Path:
+    """Write a page to print and cut: a slip for each learner, and the teacher's on a page of its own."""
+    slips = {name: SLIP.format(address=address, name=name, password=word) for name, word in passwords.items()}
+    yours = slips.pop(TEACHER)
+    cut = "".join(f'<div class="slip">{slip}</div>' for slip in slips.values())
+    return _write(FOLDER / "slips.html", SLIPS.format(slips=cut, yours=yours))
+
+
+def address() -> str:
+    """Return where others in the room find the hub, as far as this machine can know."""
+    scheme = "https" if os.environ.get("TLS_KEY") else "http"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: it only asks which of our addresses leads outside
+            host = probe.getsockname()[0]
+        except OSError:
+            host = socket.gethostname()
+    return os.environ.get("ADDRESS") or f"{scheme}://{host}:8000"
+
+
+@cache
+def python_for_learners() -> str:
+    """Return a Python with our packages that learners' accounts can start. Ends with a sentence if there is none.
+
+    One that was installed in somebody's home, by pyenv or uv, is closed to them: then the system's own of the same version is
+    taken, in an environment that reads this one's packages.
+    """
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    name, works = next(iter(accounts())), ("-P", "-c", "import helpers.cloud, jupyterhub.singleuser")
+    ours, theirs = Path(sys.prefix), Path(sys.prefix, "learners")
+    for base in (None, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
+        if base and _runs(name, base, "-c", ""):
+            shutil.rmtree(theirs, ignore_errors=True)
+            subprocess.run([base, "-m", "venv", "--without-pip", theirs], check=True, umask=0o022)
+            for part in ("share", "etc", "ministack"):
+                (theirs / part).symlink_to(ours / part)
+            packages = theirs / "lib" / version / "site-packages"
+            (packages / "all.pth").write_text(
+                f"import site; site.addsitedir({str(ours / packages.relative_to(theirs))!r})\n"
+            )
+            (packages / "all.pth").chmod(0o644)
+        for python in (sys.executable, theirs / "bin" / "python"):
+            if _runs(name, python, *works):
+                return str(python)
+    sys.exit(
+        f"Learners have accounts of their own, and those can't run what is in {ROOT}. Move the project to a folder that all "
+        f"can read, like /srv, and install {version} for the whole machine, or: make clean; make hub PYTHON=/usr/bin/python3"
+    )
+
+
+def check() -> None:
+    """End with a sentence if a learner could change what others run."""
+    places = [
+        ROOT / name for name in ("binder", "drills", "exercises", "helpers", "momento_token", "notebooks", "sandbox")
+    ]
+    looks = ("(", "-type", "f", "-o", "-type", "d", ")", "-writable", "!", "-name", ".lock", "-print", "-quit")
+    found = run_as(
+        next(iter(accounts())), "find", *places, ROOT / "tools", ROOT / "workshop", sys.prefix, *looks
+    ).stdout
+    if found:
+        sys.exit(f"Every account can write {found.strip()}: run `chmod -R o-w {ROOT}`.")
+
+
+def push(notebook: str = "", learner: str = "") -> None:
+    """Bring each learner what they haven't changed and you have; or one notebook anew, theirs kept beside it."""
+    for name in [learner] if learner else accounts():
+        if name not in accounts():
+            sys.exit(f"There is no {name} in this class: {', '.join(accounts())}.")
+        done = give(name, notebook)
+        said = (done.stdout + done.stderr).strip() or "up to date"
+        print(f"{name}: {said.replace('make fresh ', f'make push LEARNER={name} ')}")
+
+
+def give(name: str, notebook: str = "") -> subprocess.CompletedProcess:
+    """Bring a learner's files up to date, under their account: a link that they made leads nowhere else."""
+    return run_as(name, python_for_learners(), "-P", HERE / "give.py", accounts()[name].pw_dir, notebook, timeout=120)
+
+
+def end_processes(name: str) -> None:
+    """End all that runs under an account, in one go: what forks can't outrun it."""
+    run_as(name, "/bin/sh", "-c", "kill -KILL -1")
+
+
+def end() -> None:
+    """Remove the accounts with their homes, and the folder of the hub. The hub has to be stopped before."""
+    for name, one in accounts().items():
+        end_processes(name)
+        # Else the next account of this number would own what lies there.
+        shared = ("find", "/tmp", "/var/tmp", "/dev/shm", "-xdev", "-user", str(one.pw_uid), "-delete")
+        subprocess.run(shared, capture_output=True)
+        done = subprocess.run(["userdel", "--remove", name], capture_output=True, text=True)
+        if name in accounts():
+            sys.exit(f"{name} is still there: {done.stderr.strip()}")
+    shutil.rmtree(FOLDER, ignore_errors=True)
+
+
+def main(what: str, *arguments: str) -> None:
+    if os.geteuid() != 0 or not sys.platform.startswith("linux"):
+        sys.exit(
+            "A hub makes accounts for learners, so it needs Linux and root: sudo make hub LEARNERS=20. Without: README.md"
+        )
+    if not re.fullmatch("[a-z][a-z0-9]{0,15}", CLASS):
+        sys.exit(f"CLASS is {CLASS!r}: take at most 16 small letters and digits, a letter first.")
+    if what != "make":
+        return {"push": push, "end": end}[what](*arguments)
+    said = arguments[0] if arguments else str(len(accounts()) - 1)
+    if not said.isdecimal() or not 1 <= int(said) <= 99:
+        sys.exit("How many learners? From 1 to 99: make hub LEARNERS=20")
+    where = address()
+    slips = write_slips(make(int(said)), where)
+    check()
+    print(f"Slips to print and cut: {slips}. Yours, {TEACHER}, is the last; the board: {where}/services/board/")
+
+
+def _runs(name: str, *command: str | Path) -> bool:
+    try:
+        return run_as(name, *command).returncode == 0
+    except OSError:
+        return False
+
+
+def _write(file: Path, text: str) -> Path:
+    file.touch(mode=0o600)
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+if __name__ == "__main__":
+    main(*filter(None, sys.argv[1:]))
