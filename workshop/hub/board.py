@@ -65,7 +65,7 @@ def progress(record: str, now: float) -> dict[str, Any]:
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             continue
     idle = int((now - since) // 60) if since else None
-    stuck = current not in solved and failed.get(current, 0) >= STUCK_CHECKS or (idle or 0) >= STUCK_MINUTES
+    stuck = (current not in solved and failed.get(current, 0) >= STUCK_CHECKS) or (idle or 0) >= STUCK_MINUTES
     return {
         "solved": solved,
         "failed": failed,
