@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -50,17 +51,26 @@ if not KEY:  # a live token would pass through the room's network
 # A whole class clicks "Start" in the same minute; on a busy machine a server takes its time.
 c.Spawner.start_timeout = c.Spawner.http_timeout = 300  # seconds
 
-if Path("/run/systemd/system").exists():
+SYSTEMD = Path("/run/systemd/system").exists()
+if SYSTEMD:
     c.JupyterHub.spawner_class = "systemd"
-    c.Spawner.mem_limit = "2G"
+    c.SystemdSpawner.unit_name_template = UNIT = "hub-{USERNAME}"
+    c.SystemdSpawner.mem_limit = "2G"
     c.SystemdSpawner.isolate_tmp = c.SystemdSpawner.isolate_devices = c.SystemdSpawner.disable_user_sudo = True
-    c.SystemdSpawner.unit_extra_properties = {"TasksMax": "400", "UMask": "0077"}
+    c.SystemdSpawner.unit_extra_properties = {
+        "TasksMax": "400",
+        "TimeoutStopSec": "5",
+        "UMask": "0077",
+        "ProtectProc": "invisible",  # others' processes
+        "TemporaryFileSystem": "/dev/shm:mode=1777",
+    }
 else:
     print("There is no systemd here: nothing limits what memory, processes and processors a learner takes.", flush=True)
 
 
 async def give(spawner):
     """Bring the learner's files up to date before their server starts."""
+    await clear(spawner)
     done = await asyncio.to_thread(accounts.give, spawner.user.name)
     if done.returncode:
         raise OSError(f"The notebooks can't be written: {done.stderr.strip().splitlines()[-1]}")
@@ -69,6 +79,11 @@ async def give(spawner):
 async def clear(spawner):
     """End what a learner left running, however their server ended."""
     await asyncio.to_thread(accounts.end_processes, spawner.user.name)
+    if SYSTEMD:
+        # A unit that is still on its way down has a folder that is the learner's, and the spawner would write into it as
+        # root: through a link, if they put one there.
+        unit = UNIT.format(USERNAME=spawner.user.name)
+        await asyncio.to_thread(subprocess.run, ["systemctl", "stop", unit], stderr=subprocess.DEVNULL)
 
 
 c.Spawner.pre_spawn_hook, c.Spawner.post_stop_hook = give, clear
