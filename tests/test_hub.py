@@ -16,6 +16,7 @@ from names import CHROMIUM
 
 ROOT = Path(__file__).resolve().parent.parent
 PROXY = ROOT / ".venv/proxy/node_modules/.bin/configurable-http-proxy"
+sys.path.append(str(Path(sys.prefix, "hub")))  # last, as it also holds what the notebooks' environment has
 pytest.importorskip("jupyterhub", reason="the hub is not installed: `make test` does it")
 import accounts  # noqa: E402
 import board  # noqa: E402
