@@ -22,15 +22,16 @@ GUIDE, ABOUT, SHEET = HERE / "README.md", HERE / "notebooks.md", HERE / "questio
 SLOWER = 1.25  # a class takes longer than a reader alone
 A_GUESS = 1  # minute, to say it aloud
 A_QUESTION = 2 / 3  # minute, on the sheet
+AROUND = 3  # minutes: to greet and say how we work together; at the end, the feedback
 OPENING = 1  # minute: a notebook that was shown is opened and run down to its exercise
 SAID = 0.5  # of what is to be read in a notebook that is shown
 CORE = 7  # notebooks
 SHEET_HEAD = """\
 # Questions
 
-No names. Choose a number from 100 to 999, and write the same one on both sheets.
+No names. Choose a word and two digits, such as *heron 47*, and write the same on both sheets. Take a note of it.
 
-My number: ______ This sheet is ☐ before ☐ after the class.
+My word: ______ This sheet is ☐ before ☐ after the class.
 
 Mark one choice. If you don't know, leave the question open: that helps more than a lucky guess. The *token* is Momento's API key; the *secret* is where AWS Secrets Manager keeps it.
 """
@@ -51,18 +52,19 @@ BEFORE, AFTER = "[the questions](questions.md), before", "[the questions](questi
 # What both plans have.
 START = Slot("Start here", 9, "the first cell, the ledger", "the notebook, both guesses aloud", alone=True)
 NAIVE = Slot("Retrieve it naively", 12, "at the end: the chart, the price", "the notebook, the guess aloud", alone=True)
+PIECES = "one request in pieces; connections; what breaks; the file to take home"
 CLIENTS = Slot(
     "Reuse your clients",
-    14,
-    "one request in pieces; connections; what breaks; the file to take home",
+    16,
+    PIECES,
     "the guess; the exercise",
     "a topic client that goes on",
 )
 COST = Slot(
     "Count the cost",
     7,
-    "the price list; the panel; throttled without a cache, and not with one",
-    "the guess; call out numbers for the panel",
+    "a month without a cache, and with one; the panel; throttled, and not",
+    "the guess; call out a rate, then a number of processes",
 )
 ACCESS = Slot(
     "Let only the right identity read it",
@@ -73,7 +75,7 @@ ACCESS = Slot(
 )
 PLANS = {
     "An hour and a half": [
-        Slot(f"Welcome; {BEFORE}", 6, "", "open the link to the tab; 00 to 06 on paper"),
+        Slot(f"Welcome; {BEFORE}", 8, "", "open the link to the tab; 00 to 06 on paper"),
         START,
         Slot("Create the secret", 7, "plaintext, not *Key/value*; seven mistakes, one message", "the guess"),
         NAIVE,
@@ -84,14 +86,14 @@ PLANS = {
             "the guess",
         ),
         Slot("Slack", 4, "", "stand up; finish 02"),
-        CLIENTS,
+        Slot("Reuse your clients", 9, f"{PIECES}; the exercise's solution, for `TopicClient`", "the guess"),
         COST,
         ACCESS,
         Slot("Slack", 3),
-        Slot(f"End; {AFTER}", 6, "", "00 to 06 on paper"),
+        Slot(f"End; {AFTER}", 9, "", "00 to 06 on paper; [feedback](feedback.md)"),
     ],
     "Half a day": [
-        Slot(f"Welcome; {BEFORE}", 9, "", "open the first notebook; 00 to 09 on paper"),
+        Slot(f"Welcome; {BEFORE}", 10, "", "open the first notebook; 00 to 09 on paper"),
         START,
         Slot(
             "Create the secret",
@@ -138,7 +140,7 @@ PLANS = {
             "both guesses; the exercise in pairs",
             "three of four workers",
         ),
-        Slot("Slack", 12, "", "else the second exercise of 07 or 08"),
+        Slot("Slack", 12, "", "if there is time, the second exercise of 07 or 08"),
         Slot(f"End; {AFTER}", 14, "", "00 to 09 on paper; [feedback](feedback.md); what changes on Monday?"),
     ],
 }
@@ -170,7 +172,7 @@ def least(slot: Slot, plan: list[Slot]) -> float:
     """Return how many minutes a slot needs: with a guess for each `reveal`, and an exercise as long as a class needs."""
     known = notebooks()
     if "questions.md" in slot.what:
-        return A_QUESTION * sum(one.what in known for one in plan)
+        return A_QUESTION * sum(one.what in known for one in plan) + AROUND
     if slot.what not in known:
         return 0
     one = known[slot.what]
