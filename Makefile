@@ -7,7 +7,6 @@ NPM    := npm install --silent --no-fund --no-audit --prefix
 PROXY  := configurable-http-proxy@5.3.0
 REVEAL := reveal.js@5.2.1
 PYRIGHT := pyright@1.1.414
-export HUB_FOLDER ?= $(CURDIR)/build/hub
 # The Pyodide that the kernel of a browser tab is made for, as its extension says; so that both always move together.
 PYODIDE = pyodide@$$(grep -rhoE 'pyodide/v[0-9.]+' --include=*.js $(1)/browser/share | head -1 | cut -dv -f2)
 # A shell may say where Python and Jupyter look for things. Nothing here inherits that; tools/set_up.py does the same.
@@ -49,17 +48,16 @@ bench: .venv/lab  ## measure the ways to read a secret side by side, into build/
 	$(BIN)/python tools/bench.py
 
 hub: .venv/hub  ## for a teacher: a hub for a class, and slips with its accounts: make hub LEARNERS=20
-	@$(BIN)/python workshop/hub/accounts.py make $(LEARNERS)
-	@cd "$(HUB_FOLDER)" && PYTHONPATH="$(CURDIR)/.venv/hub" exec "$(CURDIR)/$(BIN)/python" -m jupyterhub --config "$(CURDIR)/workshop/hub/jupyterhub_config.py" $(OPTIONS)
+	@$(BIN)/python workshop/hub/accounts.py hub $(OPTIONS)
 
 push: .venv/hub  ## for a teacher: corrected notebooks to all; NOTEBOOK=03 anew, LEARNER=class-07 to one
-	@$(BIN)/python workshop/hub/accounts.py push "$(NOTEBOOK)" "$(LEARNER)"
+	@$(BIN)/python workshop/hub/accounts.py push
 
 hub-end: .venv/hub  ## for a teacher: the class is over; remove the accounts with all that learners wrote
 	@$(BIN)/python workshop/hub/accounts.py end
 
 class: .venv/hub  ## measure a class at once on this machine: make class LEARNERS=20
-	@$(BIN)/python workshop/hub/measure.py $(or $(LEARNERS),20)
+	@PYTHONPATH=.venv/hub $(BIN)/python workshop/hub/measure.py $(or $(LEARNERS),20)
 
 slides: .venv/lab  ## slides of the workshop as offline HTML, into build/slides
 	@command -v npm >/dev/null || { echo "Slides are shown by reveal.js: install Node.js and npm"; exit 1; }

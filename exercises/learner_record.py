@@ -58,7 +58,7 @@ def raise_hand(up: bool = True) -> Note:
     """Tell the teacher of a class on a hub that you need help, or with `up=False` that you no longer do."""
     if "JUPYTERHUB_USER" not in os.environ or not note(hand=up):
         return Note("No teacher sees a hand here.", "It is for a class on a hub: ask the person beside you.")
-    return Note("Your hand is up.", "To take it down: `raise_hand(False)`.") if up else Note("Your hand is down.")
+    return Note("Your hand is up.", "To take it down: raise_hand(False)") if up else Note("Your hand is down.")
 
 
 def show_progress() -> Table:

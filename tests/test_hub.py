@@ -27,6 +27,7 @@ from exercises.learner_record import EXERCISES  # noqa: E402
 
 CLASS = f"t{os.getpid()}"
 FIRST, SECOND, TEACHER = f"{CLASS}-01", f"{CLASS}-02", f"{CLASS}-teacher"
+ACCOUNTS = [sys.executable, ROOT / "workshop/hub/accounts.py"]
 PATIENCE = 200_000  # milliseconds: what a browser waits for on a busy machine
 NOW = 1_795_000_000.0
 needs_a_hub = [
@@ -67,7 +68,7 @@ for pid in victims:
     got[f"kill {{pid}}"] = attempt(os.kill, pid, signal.SIGKILL)
 for place in (folder, home, f"{{home}}/work", f"{{home}}/.local/share/jupyter/runtime"):
     got[f"list {{place}}"] = attempt(os.listdir, place)
-for file in ("jupyterhub.sqlite", "jupyterhub_cookie_secret", "passwords.json", "slips.html", "hub.log"):
+for file in ("jupyterhub.sqlite", "jupyterhub_cookie_secret", "passwords.json", "slips.html", "servers.log"):
     got[f"read {{file}}"] = attempt(read, f"{{folder}}/{{file}}")
 for file in ("work/00_start_here.ipynb", "work/.progress.jsonl"):
     got[f"read {{file}}"] = attempt(read, f"{{home}}/{{file}}")
@@ -103,12 +104,10 @@ class Group:
 def group():
     folder = Path(tempfile.mkdtemp(prefix="hub-"))
     with measure.hub(CLASS, 2, folder) as (address, passwords, process), pytest.MonkeyPatch.context() as patch:
-        for name, value in {"CLASS": CLASS, "TEACHER": TEACHER, "FOLDER": folder}.items():
-            patch.setattr(accounts, name, value)
         patch.setattr(accounts, "MARK", accounts.MARK.replace(" class,", f" {CLASS},"))
-        yield Group(address, passwords, process, folder)
+        yield Group(address, passwords, process, folder / CLASS)
     assert left() == [] == [*accounts.accounts()]
-    assert not folder.exists() and not Path("/home", FIRST).exists()
+    assert not (folder / CLASS).exists() and not Path("/home", FIRST).exists()
 
 
 class TestAClass:
@@ -162,6 +161,7 @@ class TestAClass:
             ("GET", f"hub/api/users/{FIRST}"),
             ("DELETE", f"hub/api/users/{FIRST}/server"),
             ("POST", f"hub/api/users/{TEACHER}/tokens"),
+            ("POST", "hub/api/shutdown"),
             ("GET", "services/board/"),
         ):
             with pytest.raises(ClassError, match="40[34] for"):
@@ -206,9 +206,17 @@ class TestAClass:
             page.locator("tr.stuck").wait_for()
             name, stuck, ledger, *others = page.locator("tr.stuck").inner_text().split()
             assert (name, stuck, ledger) == (FIRST, "stuck?", "✓") and "✗3" in others
-            assert page.locator("tr.hand").inner_text().startswith(f"{SECOND}\thand up for 0 min")
+            assert page.locator("tbody tr").first.inner_text().startswith(f"{SECOND}\thand up for 0 min")
+            page.goto(f"{group.address}/hub/admin")
+            page.get_by_text(FIRST).first.wait_for()
             assert errors == []
             browser.close()
+
+    def test_a_second_hub_and_the_end_of_the_class_wait_until_the_first_has_ended(self, group):
+        env = {**os.environ, "CLASS": "other", "LEARNERS": "1", "HUB_FOLDER": str(group.folder.parent), "YES": "1"}
+        for what in ("hub", "end"):
+            done = subprocess.run([*ACCOUNTS, what], env=env, capture_output=True, text=True)
+            assert done.returncode == 1 and "A hub runs here already" in done.stderr
 
     def test_when_the_hub_ends_nothing_of_the_class_goes_on(self, group):
         """The last test, as it ends the hub; what its folder and accounts leave is looked at after it."""
@@ -219,11 +227,11 @@ class TestAClass:
 
 
 class TestTheBoard:
-    def test_it_shows_what_is_solved_what_fails_how_long_nothing_was_and_who_raises_a_hand(self):
+    def test_it_shows_what_is_solved_what_fails_when_the_last_check_was_and_who_raises_a_hand(self):
         checks = [("ledger", False, 40), ("ledger", True, 30), ("mail", False, 9), ("mail", False, 2)]
         seen = board.progress("\n".join(line(*check) for check in checks), NOW)
         assert (seen["solved"], seen["failed"]) == ({"ledger"}, {"ledger": 1, "mail": 2})
-        assert (seen["idle"], seen["hand"], seen["stuck"]) == (30, None, True)
+        assert (seen["check"], seen["hand"], seen["stuck"]) == (2, None, False)
         up, down = json.dumps({"hand": True, "at": NOW - 120}), json.dumps({"hand": False, "at": NOW - 60})
         assert board.progress(up, NOW)["hand"] == 2 and board.progress(f"{up}\n{down}", NOW)["hand"] is None
 
@@ -260,23 +268,28 @@ class TestTheBoard:
         assert "ledger" in board.read_record(tmp_path)
 
     def test_its_page_has_a_column_for_each_exercise_and_shows_names_as_text(self):
-        learners = {"<b>": board.progress("", NOW)}
+        learners = {"<b>": {**board.progress(line("topics", True, 1), NOW), "came": True}}
         page = board.PAGE.render(exercises=EXERCISES, learners=learners, clock="")
-        assert page.count('<th scope="col" title=') == len(EXERCISES) and "&lt;b&gt;" in page
+        numbered = [notebook for notebook, _ in EXERCISES.values() if notebook[0].isdigit()]
+        assert page.count('<th scope="col" title=') == len(numbered) and "&lt;b&gt;" in page and page.count(">✓<") == 1
 
 
 class TestAccounts:
-    def test_what_is_missing_is_said_before_a_class_begins(self):
-        command = [sys.executable, ROOT / "workshop/hub/accounts.py", "make"]
-        for arguments, name, said in (
-            ([], "none", "How many learners?"),
-            (["many"], "none", "How many learners?"),
-            (["100"], "none", "From 1 to 99"),
-            (["2"], "../up", "take at most 16 small letters"),
-        ):
-            env = {**os.environ, "CLASS": name, "HUB_FOLDER": "/nowhere/at/all"}
-            done = subprocess.run([*command, *arguments], env=env, capture_output=True, text=True)
-            assert done.returncode == 1 and (said in done.stderr or "needs Linux and root" in done.stderr)
+    @pytest.mark.parametrize(
+        ("settings", "said"),
+        [
+            ({}, "How many learners?"),
+            ({"LEARNERS": "many"}, "How many learners?"),
+            ({"LEARNERS": "100"}, "From 1 to 99"),
+            ({"LEARNERS": "2", "CLASS": "../up"}, "take at most 16 small letters"),
+            ({"LEARNERS": "2", "TLS_KEY": "/etc/hostname"}, "TLS needs a key and its certificate"),
+            ({"LEARNERS": "2", "ADDRESS": "the hub"}, "it is what learners type"),
+        ],
+    )
+    def test_what_is_missing_is_said_before_a_class_begins(self, tmp_path, settings, said):
+        env = {**os.environ, "CLASS": "none", "HUB_FOLDER": str(tmp_path), **settings}
+        done = subprocess.run([*ACCOUNTS, "hub"], env=env, capture_output=True, text=True)
+        assert done.returncode == 1 and (said in done.stderr or "needs Linux and root" in done.stderr)
 
 
 def left() -> list[str]:

@@ -45,14 +45,17 @@ def pages() -> dict[str, bytes]:
     return found
 
 
-def update(work: Path = WORK) -> None:
-    """Write each page that is missing, or that is as it was written and has changed since; say which were left alone."""
+def update(work: Path = WORK) -> list[str]:
+    """Write each page that is missing, or that is as it was written and has changed since; say which were left alone.
+
+    Returns the names of those that it wrote.
+    """
     try:
         written = dict(json.loads((work / WRITTEN).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         written = {}
     new = pages()
-    left = []
+    brought, left = [], []
     try:
         for name, content in new.items():
             there, wanted = _read(work / name), fingerprint(name, content)
@@ -62,6 +65,7 @@ def update(work: Path = WORK) -> None:
                 continue
             if mine != wanted:
                 _write(work / name, content)
+                brought.append(name)
             written[name] = wanted
         for name in written.keys() - new.keys():  # what the collection no longer has
             if fingerprint(name, _read(work / name) or b"") == written.pop(name):
@@ -71,6 +75,7 @@ def update(work: Path = WORK) -> None:
     for name in left:
         how = f"make fresh NOTEBOOK={name}" if name.endswith(".ipynb") else f"delete {work.name}/{name}"
         print(f"{work.name}/{name} is yours and was left alone. There is a newer version; to get it: {how}")
+    return brought
 
 
 def fresh(which: str = "", work: Path = WORK) -> None:
@@ -84,7 +89,9 @@ def fresh(which: str = "", work: Path = WORK) -> None:
         what = "all notebooks. Restart the kernels that are open"
     else:
         chosen = [
-            name for name in pages() if name.endswith(".ipynb") and (name == which or name.startswith(f"{which}_"))
+            name
+            for name in pages()
+            if name.endswith(".ipynb") and (name == which or name.startswith(f"{which.zfill(2)}_"))
         ]
         if not which or len(chosen) != 1:
             sys.exit("Which notebook? Give its number, as in NOTEBOOK=03, or NOTEBOOK=all.")

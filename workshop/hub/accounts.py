@@ -1,14 +1,15 @@
-"""The accounts of a class: made by `make hub LEARNERS=20`, with slips to print, and removed by `make hub-end`.
+"""The accounts of a class. `make` calls it as root, and passes its settings on as variables.
 
-python accounts.py make 20             make what is missing of class-01 … class-20 and class-teacher, and write the slips
-python accounts.py push [03 [class-07]]  bring corrected notebooks; or one notebook anew, to all or to one
-python accounts.py end                 remove the accounts, and all that learners wrote
+python accounts.py hub [OPTIONS]   make what is missing of class-01 … and class-teacher, write the slips, and become the hub
+python accounts.py push            bring corrected notebooks; or NOTEBOOK=03 anew, to all or to LEARNER=class-07
+python accounts.py end             remove the accounts, and all that learners wrote
 
 They are plain accounts of the machine, so its kernel keeps apart what learners have. None of them has a shell.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pwd
@@ -23,17 +24,21 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-CLASS = os.environ.get("CLASS") or "class"
 HUB = Path(sys.prefix, "hub")  # JupyterHub and what its learners' servers have beside the packages of the notebooks
+CLASS = os.environ.get("CLASS") or "class"
 TEACHER = f"{CLASS}-teacher"
-FOLDER = Path(os.environ.get("HUB_FOLDER") or ROOT / "build" / "hub")  # for root alone: passwords, the hub's database
+HUBS = Path(os.environ.get("HUB_FOLDER") or ROOT / "build" / "hub")
+FOLDER = HUBS / CLASS  # for root alone: passwords, the hub's database
 MARK = f"a learner of {CLASS}, made by make hub"  # in the place of a full name; `end` removes what has it
+PORT = os.environ.get("PORT") or "8000"
+TLS = [os.environ.get("TLS_KEY", ""), os.environ.get("TLS_CERT", "")]
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that looks like another on paper
 SLIPS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Slips for the class</title>
-<style>body {{ font: 13pt/1.5 system-ui, sans-serif; margin: 0 }} .slip {{ border: 1px dashed; padding: 4mm 8mm; break-inside: avoid }}
+<style>body {{ font: 12pt/1.5 system-ui, sans-serif; margin: 0 }} .slip {{ border: 1px dashed; padding: 3mm 8mm; break-inside: avoid }}
 main {{ display: grid; grid-template-columns: 1fr 1fr }} b {{ font: bold 14pt monospace }} .yours {{ break-before: page }}</style>
 <main>{slips}</main><div class="slip yours">For the teacher: keep this one.{yours}</div></html>"""
-SLIP = "<p>Open <b>{address}</b><br>Username <b>{name}</b><br>Password <b>{password}</b></p>"
+SLIP = """<p>A Momento token in AWS Secrets Manager<br>Open <b>{address}</b><br>Username <b>{name}</b><br>Password <b>{password}</b></p>
+<p>Stuck? In a cell: <code>from exercises import raise_hand; raise_hand()</code></p>"""
 
 
 def accounts() -> dict[str, pwd.struct_passwd]:
@@ -42,21 +47,20 @@ def accounts() -> dict[str, pwd.struct_passwd]:
 
 
 def run_as(name: str, *command: str | Path, **options) -> subprocess.CompletedProcess:
-    """Run a command under an account of the class, in its home, with nothing of this environment."""
-    one = accounts()[name]
+    """Run a command under an account of the class, or "nobody", in its home, with nothing of this environment."""
+    one = accounts().get(name) or pwd.getpwnam("nobody")
+    home = one.pw_dir if Path(one.pw_dir).is_dir() else "/"
     rights = {"user": one.pw_uid, "group": one.pw_gid, "extra_groups": [], "umask": 0o077}
-    env = {"HOME": one.pw_dir, "PATH": os.defpath, "PYTHONPATH": str(HUB)}
-    return subprocess.run(command, cwd=one.pw_dir, env=env, capture_output=True, text=True, **rights, **options)
+    env = {"HOME": home, "PATH": os.defpath, "PYTHONPATH": str(HUB)}
+    return subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, **rights, **options)
 
 
 def make(learners: int) -> dict[str, str]:
     """Make the accounts that are missing, and return all passwords by name. Ends with a sentence if one can't be made."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    FOLDER.chmod(0o700)
     file = FOLDER / "passwords.json"
     passwords = json.loads(file.read_text()) if file.exists() else {}
     wanted = [f"{CLASS}-{number:02}" for number in range(1, learners + 1)]
-    for name in {*accounts(), *wanted, TEACHER} - (passwords.keys() & accounts().keys()):
+    for name in sorted({*accounts(), *wanted, TEACHER} - (passwords.keys() & accounts().keys())):
         if name not in accounts():
             # 0700: on some systems a new home is open to all others.
             command = ["useradd", "--create-home", "--key", "HOME_MODE=0700", "--user-group", "--comment", MARK]
@@ -81,14 +85,13 @@ def write_slips(passwords: dict[str, str], address: str) -> Path:
 
 def address() -> str:
     """Return where others in the room find the hub, as far as this machine can know."""
-    scheme = "https" if os.environ.get("TLS_KEY") else "http"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # sends nothing: it only asks which of our addresses leads outside
             host = probe.getsockname()[0]
         except OSError:
             host = socket.gethostname()
-    return os.environ.get("ADDRESS") or f"{scheme}://{host}:8000"
+    return os.environ.get("ADDRESS") or f"{'https' if any(TLS) else 'http'}://{host}:{PORT}"
 
 
 @cache
@@ -99,10 +102,10 @@ def python_for_learners() -> str:
     taken, in an environment that reads this one's packages.
     """
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    name, works = next(iter(accounts())), ("-P", "-c", "import helpers.cloud, jupyterhub.singleuser")
+    works = ("-P", "-c", "import helpers.cloud, jupyterhub.singleuser")
     ours, theirs = Path(sys.prefix), Path(sys.prefix, "learners")
     for base in (None, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
-        if base and _runs(name, base, "-c", ""):
+        if base and _runs(base, "-c", ""):
             shutil.rmtree(theirs, ignore_errors=True)
             subprocess.run([base, "-m", "venv", "--without-pip", theirs], check=True, umask=0o022)
             for part in ("share", "etc", "ministack"):
@@ -113,7 +116,7 @@ def python_for_learners() -> str:
             )
             (packages / "all.pth").chmod(0o644)
         for python in (sys.executable, theirs / "bin" / "python"):
-            if _runs(name, python, *works):
+            if _runs(python, *works):
                 return str(python)
     sys.exit(
         f"Learners have accounts of their own, and those can't run what is in {ROOT}. Move the project to a folder that all "
@@ -121,27 +124,57 @@ def python_for_learners() -> str:
     )
 
 
-def check() -> None:
-    """End with a sentence if a learner could change what others run."""
+def check() -> int:
+    """Return how many learners there are to be. Ends with a sentence for what would only show during the class."""
+    said = os.environ.get("LEARNERS") or str(len(accounts()) - 1)
+    if not said.isdecimal() or not 1 <= int(said) <= 99:
+        sys.exit("How many learners? From 1 to 99: make hub LEARNERS=20")
+    if any(TLS) and not all(os.access(file, os.R_OK) for file in TLS):
+        sys.exit(f"TLS needs a key and its certificate, and TLS_KEY={TLS[0]} TLS_CERT={TLS[1]} are not two files.")
+    if not re.fullmatch(r"https?://[^\s/]+/?", address()):
+        sys.exit(f"ADDRESS is {address()!r}: it is what learners type, like http://192.0.2.7:8000")
+    python_for_learners()
     places = [
-        ROOT / name for name in ("binder", "drills", "exercises", "helpers", "momento_token", "notebooks", "sandbox")
+        ROOT / name for name in ("drills", "exercises", "helpers", "momento_token", "notebooks", "sandbox", "tools")
     ]
     looks = ("(", "-type", "f", "-o", "-type", "d", ")", "-writable", "!", "-name", ".lock", "-print", "-quit")
-    found = run_as(
-        next(iter(accounts())), "find", *places, ROOT / "tools", ROOT / "workshop", sys.prefix, *looks
-    ).stdout
-    if found:
+    if found := run_as("nobody", "find", *places, ROOT / "workshop", sys.prefix, *looks).stdout:
         sys.exit(f"Every account can write {found.strip()}: run `chmod -R o-w {ROOT}`.")
+    with socket.socket() as probe:  # a proxy that a crashed hub left behind is taken over
+        if not (FOLDER / "jupyterhub-proxy.pid").exists() and not probe.connect_ex(("127.0.0.1", int(PORT))):
+            sys.exit(f"Another program listens on port {PORT} already: make hub PORT=8001")
+    return int(said)
 
 
-def push(notebook: str = "", learner: str = "") -> None:
-    """Bring each learner what they haven't changed and you have; or one notebook anew, theirs kept beside it."""
+def hub(*options: str) -> None:
+    """Make what a class needs, and become JupyterHub."""
+    _one_at_a_time()
+    learners = check()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    FOLDER.chmod(0o700)
+    slips = write_slips(make(learners), address())
+    print(f"Slips to print and cut, which root alone can open: {slips}. The last is yours.")
+    print(f"The board: {address()}/services/board/, as {TEACHER}. Ctrl-C ends the hub and all servers.", flush=True)
+    os.chdir(FOLDER)
+    os.environ["PYTHONPATH"] = str(HUB)
+    config = str(HERE / "jupyterhub_config.py")
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterhub", "--config", config, f"--port={PORT}", *options])
+
+
+def push() -> None:
+    """Bring each learner what they haven't changed and you have; or NOTEBOOK anew, theirs kept beside it."""
+    learner, notebook = os.environ.get("LEARNER", ""), os.environ.get("NOTEBOOK", "")
     for name in [learner] if learner else accounts():
         if name not in accounts():
-            sys.exit(f"There is no {name} in this class: {', '.join(accounts())}.")
+            sys.exit(f"There is no {name} in this class: {', '.join(accounts()) or 'begin with make hub'}.")
         done = give(name, notebook)
-        said = (done.stdout + done.stderr).strip() or "up to date"
-        print(f"{name}: {said.replace('make fresh ', f'make push LEARNER={name} ')}")
+        said = (done.stdout + done.stderr).strip().replace("make fresh ", f"sudo make push LEARNER={name} ")
+        said = "".join(
+            letter for letter in said if letter.isprintable() or letter == "\n"
+        )  # a terminal obeys the others
+        if done.returncode:
+            sys.exit(f"{name}: {said}")
+        print(f"{name}: {said or 'nothing new'}")
 
 
 def give(name: str, notebook: str = "") -> subprocess.CompletedProcess:
@@ -151,11 +184,20 @@ def give(name: str, notebook: str = "") -> subprocess.CompletedProcess:
 
 def end_processes(name: str) -> None:
     """End all that runs under an account, in one go: what forks can't outrun it."""
-    run_as(name, "/bin/sh", "-c", "kill -KILL -1")
+    if name in accounts():
+        run_as(name, "/bin/sh", "-c", "kill -KILL -1")
 
 
 def end() -> None:
-    """Remove the accounts with their homes, and the folder of the hub. The hub has to be stopped before."""
+    """Remove the accounts with their homes, and what the hub kept of this class."""
+    _one_at_a_time()
+    names = list(accounts())
+    if not os.environ.get("YES") and names:
+        question = (
+            f"Remove {names[0]} … {names[-1]}, {len(names)} accounts, with all that learners wrote? Then type yes: "
+        )
+        if not sys.stdin.isatty() or input(question) != "yes":
+            sys.exit("Nothing is removed. Without a question: make hub-end YES=1")
     for name, one in accounts().items():
         end_processes(name)
         # Else the next account of this number would own what lies there.
@@ -165,29 +207,31 @@ def end() -> None:
         if name in accounts():
             sys.exit(f"{name} is still there: {done.stderr.strip()}")
     shutil.rmtree(FOLDER, ignore_errors=True)
+    print(f"Removed: {len(names)} accounts of {CLASS}.")
 
 
-def main(what: str, *arguments: str) -> None:
+def main(what: str, *options: str) -> None:
     if os.geteuid() != 0 or not sys.platform.startswith("linux"):
-        sys.exit(
-            "A hub makes accounts for learners, so it needs Linux and root: sudo make hub LEARNERS=20. Without: README.md"
-        )
+        sys.exit("A hub makes accounts for learners, so it needs Linux and root: sudo make hub LEARNERS=20")
     if not re.fullmatch("[a-z][a-z0-9]{0,15}", CLASS):
         sys.exit(f"CLASS is {CLASS!r}: take at most 16 small letters and digits, a letter first.")
-    if what != "make":
-        return {"push": push, "end": end}[what](*arguments)
-    said = arguments[0] if arguments else str(len(accounts()) - 1)
-    if not said.isdecimal() or not 1 <= int(said) <= 99:
-        sys.exit("How many learners? From 1 to 99: make hub LEARNERS=20")
-    where = address()
-    slips = write_slips(make(int(said)), where)
-    check()
-    print(f"Slips to print and cut: {slips}. Yours, {TEACHER}, is the last; the board: {where}/services/board/")
+    {"hub": hub, "push": push, "end": end}[what](*options)
 
 
-def _runs(name: str, *command: str | Path) -> bool:
+def _one_at_a_time() -> None:
+    """End with a sentence while a hub runs; the lock stays with this process, and with the hub that it becomes."""
+    HUBS.mkdir(parents=True, exist_ok=True)
+    lock = os.open(HUBS / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
-        return run_as(name, *command).returncode == 0
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit("A hub runs here already: end it first, by Ctrl-C in its terminal.")
+    os.set_inheritable(lock, True)
+
+
+def _runs(*command: str | Path) -> bool:
+    try:
+        return run_as("nobody", *command).returncode == 0
     except OSError:
         return False
 
@@ -199,4 +243,4 @@ def _write(file: Path, text: str) -> Path:
 
 
 if __name__ == "__main__":
-    main(*filter(None, sys.argv[1:]))
+    main(*sys.argv[1:])

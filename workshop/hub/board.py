@@ -27,7 +27,7 @@ from exercises.learner_record import EXERCISES
 
 PAGE = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True).get_template("board.html")
 MOST_BYTES = 200_000  # of a record: some 2,000 checks
-STUCK_MINUTES, STUCK_CHECKS = 10, 3
+STUCK_CHECKS = 3  # that failed, of the exercise that was checked last
 
 
 def read_record(home: Path) -> str:
@@ -43,10 +43,10 @@ def read_record(home: Path) -> str:
 
 
 def progress(record: str, now: float) -> dict[str, Any]:
-    """Return what a record says: `solved` and `failed` exercises, minutes `idle` and with a `hand` up, and whether `stuck`."""
+    """Return what a record says: `solved` and `failed` exercises, minutes since the last `check` and with a `hand` up, `stuck`."""
     solved: set[str] = set()
     failed: dict[str, int] = {}
-    current, since, hand = "", 0.0, 0.0
+    current, check, hand = "", 0.0, 0.0
     for line in record.splitlines():
         try:
             said = json.loads(line)
@@ -56,23 +56,25 @@ def progress(record: str, now: float) -> dict[str, Any]:
             if isinstance(said.get("hand"), bool):
                 hand = at if said["hand"] else 0.0
             elif said["exercise"] in EXERCISES and isinstance(said["solved"], bool):
-                current, since = said["exercise"], since or at
+                current, check = said["exercise"], at
                 if said["solved"]:
                     solved.add(current)
-                    since = at
                 elif current not in solved:
                     failed[current] = failed.get(current, 0) + 1
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             continue
-    idle = int((now - since) // 60) if since else None
-    stuck = (current not in solved and failed.get(current, 0) >= STUCK_CHECKS) or (idle or 0) >= STUCK_MINUTES
     return {
         "solved": solved,
         "failed": failed,
-        "idle": idle,
+        "check": int((now - check) // 60) if check else None,
         "hand": int((now - hand) // 60) if hand else None,
-        "stuck": stuck,
+        "stuck": current not in solved and failed.get(current, 0) >= STUCK_CHECKS,
     }
+
+
+def state(home: Path, now: float) -> dict[str, Any]:
+    """Return what the board shows of a learner."""
+    return {**progress(read_record(home), now), "came": (home / "work").is_dir()}
 
 
 class Board(HubOAuthenticated, RequestHandler):
@@ -84,12 +86,9 @@ class Board(HubOAuthenticated, RequestHandler):
             "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
         )
         self.set_header("Cache-Control", "no-store")
-        learners = {
-            name: progress(read_record(Path(one.pw_dir)), time.time())
-            for name, one in accounts().items()
-            if name != TEACHER
-        }
-        self.write(PAGE.render(exercises=EXERCISES, learners=learners, clock=time.strftime("%H:%M:%S")))
+        learners = {name: state(Path(one.pw_dir), time.time()) for name, one in accounts().items() if name != TEACHER}
+        first = sorted(learners.items(), key=lambda each: (each[1]["hand"] is None, not each[1]["stuck"]))
+        self.write(PAGE.render(exercises=EXERCISES, learners=dict(first), clock=time.strftime("%H:%M:%S")))
 
 
 async def main() -> None:
@@ -101,4 +100,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a hub that was begun in the background passes on that it is ignored
     asyncio.run(main())

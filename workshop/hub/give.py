@@ -20,4 +20,7 @@ if __name__ == "__main__":
             Path(home, name).symlink_to(ROOT / name)
     lab.arrange(Path(home, ".jupyter", "lab", "workspaces"))
     work = Path(home, "work")
-    working_copy.fresh(*which, work=work) if which else working_copy.update(work)
+    if which:
+        working_copy.fresh(*which, work=work)
+    elif brought := working_copy.update(work):
+        print("brought", ", ".join(brought) if len(brought) < 5 else f"{len(brought)} files")

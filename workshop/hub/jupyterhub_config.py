@@ -15,21 +15,20 @@ import accounts  # noqa: E402
 c = get_config()  # noqa: F821  (given by JupyterHub)
 os.umask(0o077)
 PYTHON = accounts.python_for_learners()
-KEY, CERTIFICATE = os.environ.get("TLS_KEY", ""), os.environ.get("TLS_CERT", "")
 
 # Who comes in: the accounts of the class, with the passwords that are on their slips, checked by PAM.
 c.JupyterHub.authenticator_class = "pam"
 c.PAMAuthenticator.open_sessions = False  # a login on a terminal is more than they need
 c.Authenticator.allowed_users = set(accounts.accounts())
-c.Authenticator.admin_users = {accounts.TEACHER}
-c.JupyterHub.ssl_key, c.JupyterHub.ssl_cert = KEY, CERTIFICATE
+c.JupyterHub.ssl_key, c.JupyterHub.ssl_cert = accounts.TLS
 c.ConfigurableHTTPProxy.command = [str(accounts.ROOT / ".venv/proxy/node_modules/.bin/configurable-http-proxy")]
-c.JupyterHub.log_level = "WARN"
+c.JupyterHub.log_level = c.ConfigurableHTTPProxy.log_level = "WARN"
 
 # What each gets: a server under their account, in their home.
 c.Spawner.cmd = [PYTHON, "-P", "-m", "jupyterhub.singleuser"]
 c.Spawner.default_url = "/lab/tree/work/00_start_here.ipynb"
 c.Spawner.args = [
+    "--ServerApp.log_level=WARN",
     "--ServerApp.terminals_enabled=False",
     "--KernelManager.transport=ipc",  # sockets in their home: on ports of the machine others could read outputs
     # A notebook that was left open keeps 200 MB: after so many seconds without a cell run its kernel ends.
@@ -44,7 +43,7 @@ c.Spawner.environment = {
     "JUPYTER_PATH": f"{HERE}:{accounts.HUB / 'share' / 'jupyter'}",
     "JUPYTER_CONFIG_PATH": str(accounts.HUB / "etc" / "jupyter"),  # of jupyter-resource-usage
 }
-if not KEY:  # a live token would pass through the room's network
+if not any(accounts.TLS):  # a live token would pass through the room's network
     c.Spawner.environment["TUTORIAL_LIVE_REFUSED"] = (
         "Not on this hub: it speaks HTTP, which the network can read. Go live on a machine of your own."
     )
@@ -65,6 +64,10 @@ if SYSTEMD:
         "TemporaryFileSystem": "/dev/shm:mode=1777",
     }
 else:
+    log = os.open(
+        "servers.log", os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600
+    )  # not our terminal: a learner can write there, and a terminal obeys
+    c.LocalProcessSpawner.popen_kwargs = {"stdout": log, "stderr": log}
     print("There is no systemd here: nothing limits what memory, processes and processors a learner takes.", flush=True)
 
 
@@ -91,12 +94,19 @@ c.Spawner.pre_spawn_hook, c.Spawner.post_stop_hook = give, clear
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
     PORT = free.getsockname()[1]
-c.JupyterHub.services = [  # the board, which admins alone may open
+c.JupyterHub.services = [
     {
         "name": "board",
         "url": f"http://127.0.0.1:{PORT}",
         "command": [sys.executable, str(HERE / "board.py")],
         "environment": {"CLASS": accounts.CLASS},
         "oauth_no_confirm": True,
+    }
+]
+c.JupyterHub.load_roles = [  # less than an admin: not into others' servers, and no hub is shut down by a click
+    {
+        "name": "teacher",
+        "users": [accounts.TEACHER],
+        "scopes": ["self", "admin-ui", "list:users", "read:users", "read:servers", "servers", "access:services"],
     }
 ]

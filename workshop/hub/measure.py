@@ -1,7 +1,7 @@
 """`make class LEARNERS=20`: measure a whole class at once on this machine, as its browsers would do it.
 
 Each learner logs in over HTTP, has a server started, runs three notebooks one after the other, and stops; all do so at the
-same time. Prints a table, writes it to build/class.json, and ends with 1 if somebody could not finish. The hub and the
+same time. Prints a table and whether the machine is large enough, writes build/class.json, and ends with 1 if it isn't. The hub and the
 accounts are its own, called "measured".
 """
 
@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -28,6 +28,7 @@ import websocket
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 NOTEBOOKS = ("00_start_here", "01_create_the_secret", "02_retrieve_it_naively")
+A_LEARNER_GB = 0.8  # with three notebooks open
 SECONDS = 600  # a machine that is too small should show in the figures, not as a failure
 
 
@@ -128,31 +129,28 @@ def _good(called: requests.Response) -> dict:
 @contextmanager
 def hub(group: str, learners: int, folder: Path) -> Iterator[tuple[str, dict[str, str], subprocess.Popen]]:
     """Run a hub on free ports of this machine, with accounts of its own: its address, all passwords, and its process."""
-    environment = {**os.environ, "CLASS": group, "HUB_FOLDER": str(folder), "PYTHONPATH": str(Path(sys.prefix, "hub"))}
-    accounts = [sys.executable, str(HERE / "accounts.py")]
     port, hub_port, proxy_port = _free_ports(3)
-    command = [sys.executable, "-m", "jupyterhub", "--config", str(HERE / "jupyterhub_config.py"), "--ip=127.0.0.1"]
-    command += [f"--port={port}", f"--JupyterHub.hub_port={hub_port}"]
-    command += [f"--ConfigurableHTTPProxy.api_url=http://127.0.0.1:{proxy_port}"]
-    log, process = folder / "hub.log", None
+    settings = {"CLASS": group, "LEARNERS": str(learners), "HUB_FOLDER": str(folder), "PORT": str(port), "YES": "1"}
+    environment = {**os.environ, **settings}
+    accounts = [sys.executable, str(HERE / "accounts.py")]
+    options = ["--ip=127.0.0.1", f"--JupyterHub.hub_port={hub_port}"]
+    options += [f"--ConfigurableHTTPProxy.api_url=http://127.0.0.1:{proxy_port}"]
+    log = folder / "hub.log"
+    with log.open("w") as file:
+        process = subprocess.Popen([*accounts, "hub", *options], env=environment, stdout=file, stderr=file)
     try:
-        subprocess.run([*accounts, "make", str(learners)], env=environment, check=True, stdout=subprocess.DEVNULL)
-        with log.open("w") as file:
-            process = subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=file)
         for _ in range(10 * SECONDS):
-            with socket.socket() as probe:
-                answers = not probe.connect_ex(("127.0.0.1", port))
-            if answers and requests.get(f"http://127.0.0.1:{port}/hub/health", timeout=SECONDS).ok:
-                break
+            with suppress(requests.ConnectionError):
+                if requests.get(f"http://127.0.0.1:{port}/hub/health", timeout=SECONDS).ok:
+                    break
             if process.poll() is not None:
                 raise ClassError(log.read_text(errors="replace")[-2000:])
             time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}", json.loads((folder / "passwords.json").read_text()), process
+        yield f"http://127.0.0.1:{port}", json.loads((folder / group / "passwords.json").read_text()), process
     finally:
-        if process and process.poll() is None:
-            process.terminate()
-            process.wait(60)
-        subprocess.run([*accounts, "end"], env=environment, check=True)
+        process.terminate()
+        process.wait(60)
+        subprocess.run([*accounts, "end"], env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 def _free_ports(number: int) -> list[int]:
@@ -196,33 +194,44 @@ def megabytes_of(name: str) -> float:
     return used / 1e6
 
 
-def main(learners: int) -> int:
-    with tempfile.TemporaryDirectory() as folder, hub("measured", learners, Path(folder)) as (address, passwords, _):
-        names = [name for name in passwords if not name.endswith("teacher")]
-        began, _ = time.monotonic(), psutil.cpu_percent()
-        with ThreadPoolExecutor(learners) as all_at_once:
-            lessons = list(all_at_once.map(lambda name: take_part(address, name, passwords[name]), names))
-        seconds, busy = time.monotonic() - began, psutil.cpu_percent()
+def main(learners: str) -> int:
+    if not learners.isdecimal() or not 1 <= int(learners) <= 99:
+        sys.exit("How many learners? From 1 to 99: make class LEARNERS=20")
+    if os.geteuid() != 0:
+        sys.exit("It plays a class on a hub, which needs root: sudo make class LEARNERS=20")
+    with tempfile.TemporaryDirectory() as folder:
+        with hub("measured", int(learners), Path(folder)) as (address, passwords, _):
+            names = [name for name in passwords if not name.endswith("teacher")]
+            began, _ = time.monotonic(), psutil.cpu_percent()
+            with ThreadPoolExecutor(len(names)) as all_at_once:
+                lessons = list(all_at_once.map(lambda name: take_part(address, name, passwords[name]), names))
+            seconds, busy = time.monotonic() - began, psutil.cpu_percent()
     starts, memory = sorted(one[0] for one in lessons if one[0]), [one[1] for one in lessons if one[1]]
     failed = {name: trouble for name, (_, _, trouble) in zip(names, lessons, strict=True) if trouble}
     figures = {
-        "learners": learners,
-        "finished": learners - len(failed),
-        "start_p50_s": round(statistics.median(starts or [0]), 1),
-        "start_most_s": round(max(starts, default=0), 1),
-        "mb_per_learner": round(statistics.median(memory or [0]), 1),
-        "mb_per_learner_most": round(max(memory, default=0), 1),
-        "lesson_s": round(seconds, 1),
-        "cpu_percent": round(busy),
+        "learners": len(names),
+        "finished": len(names) - len(failed),
+        "seconds until the server was ready, median": round(statistics.median(starts or [0]), 1),
+        "seconds until the server was ready, slowest": round(max(starts, default=0), 1),
+        "MB for a learner with one notebook open, median": round(statistics.median(memory or [0]), 1),
+        "MB for a learner with one notebook open, most": round(max(memory, default=0), 1),
+        "seconds for all of it": round(seconds, 1),
+        "% of all processors": round(busy),
         "processors": os.cpu_count(),
     }
     (ROOT / "build").mkdir(exist_ok=True)
     (ROOT / "build" / "class.json").write_text(json.dumps(figures, indent=1) + "\n")
-    print("| figure | value |\n|---|---|", *(f"| `{name}` | {value:,} |" for name, value in figures.items()), sep="\n")
+    print("| figure | value |\n|---|---|", *(f"| {name} | {value:,} |" for name, value in figures.items()), sep="\n")
     for name, trouble in failed.items():
         print(f"{name}: {trouble}", file=sys.stderr)
-    return 1 if failed else 0
+    needed, there = 1 + len(names) * A_LEARNER_GB, psutil.virtual_memory().total / 1e9
+    enough = not failed and needed <= there
+    print(
+        f"{'Large enough' if enough else 'NOT large enough'} for {len(names)}: {figures['finished']} of {len(names)} finished, and "
+        f"three open notebooks each need {needed:.0f} GB of {there:.0f} GB. Slow starts? Let them log in row by row."
+    )
+    return 0 if enough else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    sys.exit(main(sys.argv[1]))
