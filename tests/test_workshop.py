@@ -51,6 +51,12 @@ def test_every_notebook_has_notes_and_a_question_with_one_right_choice_of_four()
         assert letters == tuple("ABCD") and shown.count("**right**") == 1, title
 
 
+def test_notes_say_how_to_show_what_a_plan_shows():
+    known = make_plans.notebooks()
+    shown = {slot.what for plan in make_plans.PLANS.values() for slot in plan if slot.what in known and slot.shown}
+    assert {title[3:] for title, text in make_plans.about().items() if "- **Show:**" in text} == shown
+
+
 def test_links_of_its_pages_lead_to_files_and_headings():
     for page in WORKSHOP.rglob("*.md"):
         for _, text, target in LINK.findall(page.read_text()):
@@ -61,6 +67,21 @@ def test_links_of_its_pages_lead_to_files_and_headings():
             if path.endswith(".ipynb"):
                 notebook = texts(nbformat.read(page.parent / path, as_version=4))
                 assert re.search(rf"^#+ {re.escape(heading.replace('-', ' ') or text[3:])}$", notebook, re.M), target
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHROMIUM, reason="a Chromium prints")
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_the_questions_need_one_side_or_two_and_the_feedback_one(paper):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        for (_, html), sides in zip(make_slides.sheets(), (2, 3), strict=True):
+            page.set_content(html)
+            assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format=paper))) == sides
+        browser.close()
 
 
 # The smallest text of a slide in pixels, how far its parts reach beyond the screen, and its headings.

@@ -31,7 +31,7 @@ SHEET_HEAD = """\
 
 No names. Choose a word and two digits, such as *heron 47*, and write the same on both sheets. Take a note of it.
 
-My word: ______ This sheet is ☐ before ☐ after the class.
+My word: __________________ This sheet is ☐ before ☐ after the class.
 
 Mark one choice. If you don't know, leave the question open: that helps more than a lucky guess. The *token* is Momento's API key; the *secret* is where AWS Secrets Manager keeps it.
 """
@@ -50,6 +50,7 @@ class Slot(NamedTuple):
 
 BEFORE, AFTER = "[the questions](questions.md), before", "[the questions](questions.md), after"
 # What both plans have.
+WELCOME, SAY = f"Welcome; {BEFORE}", "[what to say](#the-welcome)"
 START = Slot("Start here", 9, "the first cell, the ledger", "the notebook, both guesses aloud", alone=True)
 NAIVE = Slot("Retrieve it naively", 12, "at the end: the chart, the price", "the notebook, the guess aloud", alone=True)
 PIECES = "one request in pieces; connections; what breaks; the file to take home"
@@ -75,7 +76,7 @@ ACCESS = Slot(
 )
 PLANS = {
     "An hour and a half": [
-        Slot(f"Welcome; {BEFORE}", 8, "", "open the link to the tab; 00 to 06 on paper"),
+        Slot(WELCOME, 8, SAY, "open the link to the tab; 00 to 06 on paper"),
         START,
         Slot("Create the secret", 7, "plaintext, not *Key/value*; seven mistakes, one message", "the guess"),
         NAIVE,
@@ -93,7 +94,7 @@ PLANS = {
         Slot(f"End; {AFTER}", 9, "", "00 to 06 on paper; [feedback](feedback.md)"),
     ],
     "Half a day": [
-        Slot(f"Welcome; {BEFORE}", 10, "", "open the first notebook; 00 to 09 on paper"),
+        Slot(WELCOME, 10, SAY, "open the first notebook; 00 to 09 on paper"),
         START,
         Slot(
             "Create the secret",
@@ -224,9 +225,10 @@ def choices(text: str) -> list[tuple[str, str, str]]:
 
 
 def sheet() -> str:
-    """Return the questions without their answers, as Markdown: those of the core first."""
-    parts = [SHEET_HEAD]
-    for at, (title, text) in enumerate(about().items()):
+    """Return the questions of half a day without their answers, as Markdown: those of the core first."""
+    parts, shown = [SHEET_HEAD], {slot.what for slot in PLANS["Half a day"]}
+    asked = [(title, text) for title, text in about().items() if title[3:] in shown]
+    for at, (title, text) in enumerate(asked):
         if at in (0, CORE):
             parts.append(f"## {'Production' if at else 'The core'}\n")
         question = re.search(r"^- \*\*Question:\*\* (.*)$", text, re.M)[1]

@@ -1,4 +1,5 @@
-"""`make slides`: make the slides that a teacher projects, build/slides, from the stored outputs of cells tagged `slide`.
+"""`make slides`: make the slides that a teacher projects, build/slides, from the stored outputs of cells tagged `slide`,
+and the questions to print beside them, a page for each plan.
 
 A slide has a heading, one claim, and at most one table or picture. What its notebook and notebooks.md say about it
 is in the speaker's view. The slides need no network: reveal.js is copied beside them, and pictures are put into the page.
@@ -15,8 +16,9 @@ from pathlib import Path
 import nbformat
 import yaml
 from bs4 import BeautifulSoup
-from make_plans import about
+from make_plans import SHEET, about
 from nbconvert import SlidesExporter
+from nbconvert.filters import markdown2html
 
 ROOT = Path(__file__).resolve().parent.parent
 REVEAL = ROOT / ".venv/reveal/node_modules/reveal.js"
@@ -26,6 +28,14 @@ ROWS = 8
 LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 FOOTER = re.compile(r"\n\n\*\*(?:Back|Next):\*\*.*$")
 SENTENCE = re.compile(r"(?s)\A(.*?[.!?])(?:\s|\Z)")
+PRINTED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Questions and feedback</title><style>
+  @page { margin: 13mm; } body { font: 11pt/1.3 sans-serif; margin: 0 auto; max-width: 190mm; }
+  h1 { font-size: 16pt; margin: 0 0 3mm; } h2 { font-size: 14pt; margin: 3mm 0 2mm; } p { margin: 0 0 2mm; }
+  section { columns: 2; column-gap: 9mm; break-after: page; } ul { margin: 0 0 4mm; padding-left: 6mm; }
+  section:last-child { columns: 1; break-after: auto; } ol li { margin-bottom: 38mm; }
+  h2, h2 ~ p { break-after: avoid; } p, ul, li { break-inside: avoid; }
+  ul li::marker { content: "☐ "; } .anchor-link { display: none; }
+</style>"""
 
 
 def deck() -> nbformat.NotebookNode:
@@ -108,6 +118,15 @@ def _cell(text: str, name: str, kind: str) -> nbformat.NotebookNode:
     return cell
 
 
+def sheets() -> Iterator[tuple[str, str]]:
+    """Yield each page to print, name and HTML: a plan's questions, then the feedback, each part on a side of its own."""
+    core, production = re.split("(?m)^(?=## Production)", SHEET.read_text(encoding="utf-8"))
+    feedback = (SHEET.parent / "feedback.md").read_text(encoding="utf-8")
+    for name, sides in {"90_minutes": (core, feedback), "half_a_day": (core, production, feedback)}.items():
+        parts = (f"<section>{markdown2html(side)}</section>" for side in sides)
+        yield f"questions_{name}.html", PRINTED + "\n".join(parts)
+
+
 def _plain(text: str) -> str:
     return LINK.sub(r"\1", FOOTER.sub("", text)).strip()
 
@@ -118,6 +137,9 @@ def _first_sentence(text: str) -> str:
 
 
 def main() -> None:
+    TARGET.mkdir(parents=True, exist_ok=True)
+    for name, page in sheets():
+        (TARGET / name).write_text(page, encoding="utf-8")
     if not REVEAL.exists():
         sys.exit("reveal.js is not installed: run `make slides`, which needs npm")
     exporter = SlidesExporter(
@@ -127,11 +149,10 @@ def main() -> None:
     exporter.reveal_theme = "white"  # it has its fonts beside it
     resources = {"metadata": {"path": str(ROOT / "notebooks"), "name": "A Momento token"}}
     page, _ = exporter.from_notebook_node(deck(), resources)
-    TARGET.mkdir(parents=True, exist_ok=True)
     for part in ("dist", "plugin/notes"):
         shutil.copytree(REVEAL / part, TARGET / "reveal.js" / part, dirs_exist_ok=True)
     (TARGET / "index.html").write_text(page, encoding="utf-8")
-    print(f"Open {TARGET.relative_to(ROOT) / 'index.html'}; the key S shows the speaker's view.")
+    print(f"Open {TARGET.relative_to(ROOT) / 'index.html'}; the key S shows the speaker's view. To print: questions_*.")
 
 
 if __name__ == "__main__":
