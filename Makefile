@@ -59,7 +59,7 @@ hub-end: .venv/hub  ## for a teacher: the class is over; remove the accounts wit
 class: .venv/hub  ## measure a class at once on this machine: make class LEARNERS=20
 	@PYTHONPATH=.venv/hub $(BIN)/python workshop/hub/measure.py $(or $(LEARNERS),20)
 
-slides: .venv/lab  ## slides of the workshop as offline HTML, into build/slides
+slides: .venv/lab  ## slides of the workshop and questions to print, as offline HTML, into build/slides
 	@command -v npm >/dev/null || { echo "Slides are shown by reveal.js: install Node.js and npm"; exit 1; }
 	@$(NPM) .venv/reveal $(REVEAL)
 	$(BIN)/python workshop/make_slides.py

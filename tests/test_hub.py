@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import nbformat
@@ -104,7 +106,7 @@ class Group:
 def group():
     folder = Path(tempfile.mkdtemp(prefix="hub-"))
     with measure.hub(CLASS, 2, folder) as (address, passwords, process), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accounts, "MARK", accounts.MARK.replace(" class,", f" {CLASS},"))
+        patch.setattr(accounts, "MARK", accounts.MARK.replace(" for class", f" for {CLASS}"))
         yield Group(address, passwords, process, folder / CLASS)
     assert left() == [] == [*accounts.accounts()]
     assert not (folder / CLASS).exists() and not Path("/home", FIRST).exists()
@@ -181,8 +183,10 @@ class TestAClass:
         mine = nbformat.read(work / "01_create_the_secret.ipynb", 4)
         mine.cells[1].source = "mine"
         nbformat.write(mine, work / "01_create_the_secret.ipynb")
-        done = accounts.give(SECOND, "01")
-        assert done.returncode == 0, done.stderr
+        assert "fresh copy of 01_create_the_secret.ipynb" in accounts.give(SECOND, "1")
+        assert accounts.give(SECOND) == ""
+        with pytest.raises(SystemExit, match="Which notebook"):
+            accounts.give(SECOND, "77")
         assert "mine" in (work / "01_create_the_secret (mine).ipynb").read_text()
         assert (work / "01_create_the_secret.ipynb").stat().st_uid == accounts.accounts()[SECOND].pw_uid
 
@@ -218,9 +222,32 @@ class TestAClass:
             done = subprocess.run([*ACCOUNTS, what], env=env, capture_output=True, text=True)
             assert done.returncode == 1 and "A hub runs here already" in done.stderr
 
+    def test_the_hub_listens_where_no_learner_can(self, group):
+        assert all(
+            port in accounts.ONLY_ROOT for port in json.loads((group.folder / "ports.json").read_text()).values()
+        )
+        steal = "import socket\ntry:\n    socket.create_server(('127.0.0.1', 599))\nexcept OSError as error:\n    print(error)"
+        assert "Permission denied" in group.cell(FIRST, steal)
+
+    def test_what_kills_and_stops_all_it_can_reach_is_ended(self, group):
+        one = accounts.accounts()[SECOND]
+        for signal in ("SIGKILL", "SIGSTOP"):
+            code = f"import os, signal\nwhile True:\n    os.kill(-1, signal.{signal})"
+            subprocess.Popen(["/usr/bin/python3", "-c", code], user=one.pw_uid, group=one.pw_gid, extra_groups=[])
+        accounts.end_processes(SECOND)
+        for _ in range(50):  # one that is killed takes a moment to go
+            if not [line for line in left() if line.startswith(SECOND)]:
+                return
+            time.sleep(0.1)
+        raise AssertionError(left())
+
+    def test_what_runs_as_a_learner_has_not_the_terminal_of_root(self, group):
+        session = accounts.run_as(FIRST, "sh", "-c", "ps -o sid= -p $$; ls -l /proc/self/fd/0").stdout
+        assert int(session.split()[0]) != os.getsid(0) and "/dev/null" in session
+
     def test_when_the_hub_ends_nothing_of_the_class_goes_on(self, group):
         """The last test, as it ends the hub; what its folder and accounts leave is looked at after it."""
-        group.kernel(SECOND).send("while True: pass")  # a kernel that doesn't respond
+        group.kernel(FIRST).send("while True: pass")  # a kernel that doesn't respond
         group.process.terminate()
         assert group.process.wait(60) == 0
         assert left() == []
@@ -261,6 +288,9 @@ class TestTheBoard:
         os.mkfifo(record)
         assert board.read_record(tmp_path) == ""
         record.unlink()
+        record.mkdir()
+        assert board.read_record(tmp_path) == ""
+        record.rmdir()
         with record.open("wb") as file:
             file.truncate(5 * 10**9)
         assert board.read_record(tmp_path) == ""
@@ -290,6 +320,12 @@ class TestAccounts:
         env = {**os.environ, "CLASS": "none", "HUB_FOLDER": str(tmp_path), **settings}
         done = subprocess.run([*ACCOUNTS, "hub"], env=env, capture_output=True, text=True)
         assert done.returncode == 1 and (said in done.stderr or "needs Linux and root" in done.stderr)
+
+
+def test_it_knows_whose_process_listens():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert accounts.listener(server.getsockname()[1]) == os.getuid()
+    assert accounts.listener(1) is None
 
 
 def left() -> list[str]:

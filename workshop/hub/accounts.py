@@ -17,6 +17,7 @@ import re
 import secrets
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 from functools import cache
@@ -29,9 +30,11 @@ CLASS = os.environ.get("CLASS") or "class"
 TEACHER = f"{CLASS}-teacher"
 HUBS = Path(os.environ.get("HUB_FOLDER") or ROOT / "build" / "hub")
 FOLDER = HUBS / CLASS  # for root alone: passwords, the hub's database
-MARK = f"a learner of {CLASS}, made by make hub"  # in the place of a full name; `end` removes what has it
-PORT = os.environ.get("PORT") or "8000"
+MARK = f"made by make hub for {CLASS}"  # in the place of a full name; `end` removes what has it
 TLS = [os.environ.get("TLS_KEY", ""), os.environ.get("TLS_CERT", "")]
+PORT = os.environ.get("PORT") or ("443" if any(TLS) else "80")
+ONLY_ROOT = range(600, 1024)  # on these ports no learner can listen, also while the hub is away
+NOBODY = 2**32 - 3  # an account that nobody has
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that looks like another on paper
 SLIPS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Slips for the class</title>
 <style>body {{ font: 12pt/1.5 system-ui, sans-serif; margin: 0 }} .slip {{ border: 1px dashed; padding: 3mm 8mm; break-inside: avoid }}
@@ -43,16 +46,20 @@ SLIP = """<p>A Momento token in AWS Secrets Manager<br>Open <b>{address}</b><br>
 
 def accounts() -> dict[str, pwd.struct_passwd]:
     """Return the accounts of this class by name, the teacher's included."""
-    return {one.pw_name: one for one in sorted(pwd.getpwall()) if one.pw_gecos == MARK}
+    return {one.pw_name: one for one in sorted(pwd.getpwall()) if one.pw_gecos.split(",")[0] == MARK}
 
 
 def run_as(name: str, *command: str | Path, **options) -> subprocess.CompletedProcess:
-    """Run a command under an account of the class, or "nobody", in its home, with nothing of this environment."""
+    """Run a command under an account of the class, or "nobody", in its home, with nothing of this environment.
+
+    Nor with this terminal: what runs under a learner's account is the learner's, and could type on it as root.
+    """
     one = accounts().get(name) or pwd.getpwnam("nobody")
     home = one.pw_dir if Path(one.pw_dir).is_dir() else "/"
     rights = {"user": one.pw_uid, "group": one.pw_gid, "extra_groups": [], "umask": 0o077}
     env = {"HOME": home, "PATH": os.defpath, "PYTHONPATH": str(HUB)}
-    return subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, **rights, **options)
+    apart = {"stdin": subprocess.DEVNULL, "start_new_session": True, "capture_output": True}
+    return subprocess.run(command, cwd=home, env=env, text=True, errors="replace", **apart, **rights, **options)
 
 
 def make(learners: int) -> dict[str, str]:
@@ -91,7 +98,8 @@ def address() -> str:
             host = probe.getsockname()[0]
         except OSError:
             host = socket.gethostname()
-    return os.environ.get("ADDRESS") or f"{'https' if any(TLS) else 'http'}://{host}:{PORT}"
+    port = "" if PORT in ("80", "443") else f":{PORT}"
+    return os.environ.get("ADDRESS") or f"{'https' if any(TLS) else 'http'}://{host}{port}"
 
 
 @cache
@@ -138,11 +146,16 @@ def check() -> int:
         ROOT / name for name in ("drills", "exercises", "helpers", "momento_token", "notebooks", "sandbox", "tools")
     ]
     looks = ("(", "-type", "f", "-o", "-type", "d", ")", "-writable", "!", "-name", ".lock", "-print", "-quit")
-    if found := run_as("nobody", "find", *places, ROOT / "workshop", sys.prefix, *looks).stdout:
-        sys.exit(f"Every account can write {found.strip()}: run `chmod -R o-w {ROOT}`.")
+    found = run_as("nobody", "find", *places, ROOT / "workshop", sys.prefix, *looks).stdout.split()
+    around = {HUBS, *HUBS.parents, ROOT, *ROOT.parents}
+    found += [part for part in around if part.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH]
+    if found:
+        sys.exit(f"Every account can write {found[0]}: run `chmod -R o-w {ROOT}`.")
+    if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= ONLY_ROOT[-1]:
+        print("Here learners can listen in the hub's place: run sysctl net.ipv4.ip_unprivileged_port_start=1024")
     with socket.socket() as probe:  # a proxy that a crashed hub left behind is taken over
         if not (FOLDER / "jupyterhub-proxy.pid").exists() and not probe.connect_ex(("127.0.0.1", int(PORT))):
-            sys.exit(f"Another program listens on port {PORT} already: make hub PORT=8001")
+            sys.exit(f"Another program listens on port {PORT} already: make hub PORT=8000")
     return int(said)
 
 
@@ -161,31 +174,63 @@ def hub(*options: str) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "jupyterhub", "--config", config, f"--port={PORT}", *options])
 
 
+def ports() -> dict[str, int]:
+    """Return the ports of hub, proxy and board, which stay the same after a crash: servers look for the hub there."""
+    file = FOLDER / "ports.json"
+    if not file.exists():
+        found: list[int] = []
+        for port in secrets.SystemRandom().sample(ONLY_ROOT, len(ONLY_ROOT)):
+            with socket.socket() as probe:
+                if len(found) < 3 and probe.connect_ex(("127.0.0.1", port)):
+                    found.append(port)
+        _write(file, json.dumps(dict(zip(("hub", "proxy", "board"), found, strict=True))))
+    return json.loads(file.read_text())
+
+
+def listener(port: int) -> int | None:
+    """Return whose process listens on this port of this machine, by uid; None while there is none."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    found = [int(row[7]) for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"]
+    return found[0] if found else None
+
+
 def push() -> None:
     """Bring each learner what they haven't changed and you have; or NOTEBOOK anew, theirs kept beside it."""
     learner, notebook = os.environ.get("LEARNER", ""), os.environ.get("NOTEBOOK", "")
     for name in [learner] if learner else accounts():
         if name not in accounts():
             sys.exit(f"There is no {name} in this class: {', '.join(accounts()) or 'begin with make hub'}.")
-        done = give(name, notebook)
-        said = (done.stdout + done.stderr).strip().replace("make fresh ", f"sudo make push LEARNER={name} ")
-        said = "".join(
-            letter for letter in said if letter.isprintable() or letter == "\n"
-        )  # a terminal obeys the others
-        if done.returncode:
-            sys.exit(f"{name}: {said}")
+        said = give(name, notebook).replace("make fresh ", f"sudo make push LEARNER={name} ")
         print(f"{name}: {said or 'nothing new'}")
 
 
-def give(name: str, notebook: str = "") -> subprocess.CompletedProcess:
-    """Bring a learner's files up to date, under their account: a link that they made leads nowhere else."""
-    return run_as(name, python_for_learners(), "-P", HERE / "give.py", accounts()[name].pw_dir, notebook, timeout=120)
+def give(name: str, notebook: str = "") -> str:
+    """Bring a learner's files up to date, under their account, so that a link that they made leads nowhere else.
+
+    Returns what was brought, or ends with what went wrong.
+    """
+    command = (python_for_learners(), "-P", HERE / "give.py", accounts()[name].pw_dir, notebook)
+    try:
+        done = run_as(name, *command, timeout=60)
+    except subprocess.TimeoutExpired:
+        sys.exit(f"{name}: it took more than a minute, and was ended.")
+    said = (done.stdout + done.stderr).strip()
+    said = "".join(letter for letter in said if letter.isprintable() or letter == "\n")  # a terminal obeys the others
+    if done.returncode:
+        sys.exit(f"{name}: {said.splitlines()[-1] if said else 'it failed'}")
+    return said
 
 
 def end_processes(name: str) -> None:
-    """End all that runs under an account, in one go: what forks can't outrun it."""
-    if name in accounts():
-        run_as(name, "/bin/sh", "-c", "kill -KILL -1")
+    """End all that runs under an account, in one go: what forks can't outrun it, and what kills can't reach it.
+
+    It has their account as the effective one only, so it may end their processes, and they may not end it.
+    """
+    become = (
+        f"os.setgroups([]); os.setresgid(*[{NOBODY}] * 3); os.setresuid({NOBODY}, {accounts()[name].pw_uid}, {NOBODY})"
+    )
+    code = f"import os; {become}; os.kill(-1, 9)"
+    subprocess.run([sys.executable, "-I", "-c", code], stderr=subprocess.DEVNULL)
 
 
 def end() -> None:
@@ -201,11 +246,11 @@ def end() -> None:
     for name, one in accounts().items():
         end_processes(name)
         # Else the next account of this number would own what lies there.
-        shared = ("find", "/tmp", "/var/tmp", "/dev/shm", "-xdev", "-user", str(one.pw_uid), "-delete")
-        subprocess.run(shared, capture_output=True)
+        places = [one.pw_dir, "/tmp", "/var/tmp", "/dev/shm", "/run/lock"]
+        subprocess.run(["find", *places, "-xdev", "-user", str(one.pw_uid), "-delete"], capture_output=True)
         done = subprocess.run(["userdel", "--remove", name], capture_output=True, text=True)
-        if name in accounts():
-            sys.exit(f"{name} is still there: {done.stderr.strip()}")
+        if name in accounts() or Path(one.pw_dir).exists():
+            sys.exit(f"{name} or {one.pw_dir} is still there: {done.stderr.strip()}")
     shutil.rmtree(FOLDER, ignore_errors=True)
     print(f"Removed: {len(names)} accounts of {CLASS}.")
 
@@ -237,9 +282,10 @@ def _runs(*command: str | Path) -> bool:
 
 
 def _write(file: Path, text: str) -> Path:
-    file.touch(mode=0o600)
-    file.write_text(text, encoding="utf-8")
-    return file
+    new = file.with_suffix(".new")
+    new.touch(mode=0o600)
+    new.write_text(text, encoding="utf-8")
+    return new.replace(file)
 
 
 if __name__ == "__main__":

@@ -36,10 +36,12 @@ def read_record(home: Path) -> str:
         handle = os.open(home / "work" / ".progress.jsonl", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return ""
-    with open(handle, "rb") as file:
+    try:
         found = os.fstat(handle)
         theirs = stat.S_ISREG(found.st_mode) and found.st_uid == home.stat().st_uid and found.st_size <= MOST_BYTES
-        return file.read(MOST_BYTES).decode(errors="replace") if theirs else ""
+        return os.read(handle, MOST_BYTES).decode(errors="replace") if theirs else ""
+    finally:
+        os.close(handle)
 
 
 def progress(record: str, now: float) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 Beside their working copy, which is that of `make lab`, stand links to what the notebooks link to. What is theirs stays.
 """
 
+import os
+import resource
 import sys
 from pathlib import Path
 
@@ -14,9 +16,10 @@ import lab  # noqa: E402
 import working_copy  # noqa: E402
 
 if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))  # bytes: a learner may have made a file of any size
     home, *which = (part for part in sys.argv[1:] if part)
     for name in LINKED:
-        if not Path(home, name).is_symlink():
+        if not os.path.lexists(Path(home, name)):
             Path(home, name).symlink_to(ROOT / name)
     lab.arrange(Path(home, ".jupyter", "lab", "workspaces"))
     work = Path(home, "work")

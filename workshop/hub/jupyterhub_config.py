@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-import socket
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +14,16 @@ import accounts  # noqa: E402
 
 c = get_config()  # noqa: F821  (given by JupyterHub)
 os.umask(0o077)
-PYTHON = accounts.python_for_learners()
+PYTHON, PORTS = accounts.python_for_learners(), accounts.ports()
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # connections, which anyone in the room can open and leave
 
 # Who comes in: the accounts of the class, with the passwords that are on their slips, checked by PAM.
 c.JupyterHub.authenticator_class = "pam"
 c.PAMAuthenticator.open_sessions = False  # a login on a terminal is more than they need
 c.Authenticator.allowed_users = set(accounts.accounts())
+c.JupyterHub.hub_port = PORTS["hub"]
+c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{PORTS['proxy']}"
 c.JupyterHub.ssl_key, c.JupyterHub.ssl_cert = accounts.TLS
 c.ConfigurableHTTPProxy.command = [str(accounts.ROOT / ".venv/proxy/node_modules/.bin/configurable-http-proxy")]
 c.JupyterHub.log_level = c.ConfigurableHTTPProxy.log_level = "WARN"
@@ -52,31 +56,53 @@ c.Spawner.start_timeout = c.Spawner.http_timeout = 300  # seconds
 
 SYSTEMD = Path("/run/systemd/system").exists()
 if SYSTEMD:
-    c.JupyterHub.spawner_class = "systemd"
+    from systemdspawner import SystemdSpawner as Spawner
+
     c.SystemdSpawner.unit_name_template = UNIT = "hub-{USERNAME}"
     c.SystemdSpawner.mem_limit = "2G"
     c.SystemdSpawner.isolate_tmp = c.SystemdSpawner.isolate_devices = c.SystemdSpawner.disable_user_sudo = True
     c.SystemdSpawner.unit_extra_properties = {
+        "CPUWeight": "100",  # alike for all
+        "MemorySwapMax": "0",
         "TasksMax": "400",
+        "InaccessiblePaths": "-/run/dbus",  # by which one could ask for processes outside of the limits
         "TimeoutStopSec": "5",
         "UMask": "0077",
         "ProtectProc": "invisible",  # others' processes
         "TemporaryFileSystem": "/dev/shm:mode=1777",
     }
 else:
+    from jupyterhub.spawner import LocalProcessSpawner as Spawner
+
     log = os.open(
         "servers.log", os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600
     )  # not our terminal: a learner can write there, and a terminal obeys
-    c.LocalProcessSpawner.popen_kwargs = {"stdout": log, "stderr": log}
+    c.LocalProcessSpawner.popen_kwargs = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
     print("There is no systemd here: nothing limits what memory, processes and processors a learner takes.", flush=True)
+
+
+class ClassSpawner(Spawner):
+    """Start a server, and make sure that it is the learner's own that listens: another's cell may have been faster."""
+
+    poll_interval = 5  # seconds: the port of a server that died is anybody's until the hub looks
+
+    async def start(self):
+        address = await super().start()
+        while (owner := accounts.listener(self.port)) is None and await self.poll() is None:
+            await asyncio.sleep(0.2)
+        if owner not in (None, accounts.accounts()[self.user.name].pw_uid):
+            await self.stop()
+            raise OSError(f"Another program took the port of {self.user.name}'s server: start it again.")
+        return address
 
 
 async def give(spawner):
     """Bring the learner's files up to date before their server starts."""
     await clear(spawner)
-    done = await asyncio.to_thread(accounts.give, spawner.user.name)
-    if done.returncode:
-        raise OSError(f"The notebooks can't be written: {done.stderr.strip().splitlines()[-1]}")
+    try:
+        await asyncio.to_thread(accounts.give, spawner.user.name)
+    except SystemExit as error:
+        raise OSError(f"The notebooks can't be written: {error}") from None
 
 
 async def clear(spawner):
@@ -89,15 +115,12 @@ async def clear(spawner):
         await asyncio.to_thread(subprocess.run, ["systemctl", "stop", unit], stderr=subprocess.DEVNULL)
 
 
+c.JupyterHub.spawner_class = ClassSpawner
 c.Spawner.pre_spawn_hook, c.Spawner.post_stop_hook = give, clear
-
-with socket.socket() as free:
-    free.bind(("127.0.0.1", 0))
-    PORT = free.getsockname()[1]
-c.JupyterHub.services = [
+c.JupyterHub.services = [  # the board, which the teacher alone may open
     {
         "name": "board",
-        "url": f"http://127.0.0.1:{PORT}",
+        "url": f"http://127.0.0.1:{PORTS['board']}",
         "command": [sys.executable, str(HERE / "board.py")],
         "environment": {"CLASS": accounts.CLASS},
         "oauth_no_confirm": True,

@@ -129,15 +129,14 @@ def _good(called: requests.Response) -> dict:
 @contextmanager
 def hub(group: str, learners: int, folder: Path) -> Iterator[tuple[str, dict[str, str], subprocess.Popen]]:
     """Run a hub on free ports of this machine, with accounts of its own: its address, all passwords, and its process."""
-    port, hub_port, proxy_port = _free_ports(3)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
     settings = {"CLASS": group, "LEARNERS": str(learners), "HUB_FOLDER": str(folder), "PORT": str(port), "YES": "1"}
     environment = {**os.environ, **settings}
     accounts = [sys.executable, str(HERE / "accounts.py")]
-    options = ["--ip=127.0.0.1", f"--JupyterHub.hub_port={hub_port}"]
-    options += [f"--ConfigurableHTTPProxy.api_url=http://127.0.0.1:{proxy_port}"]
     log = folder / "hub.log"
     with log.open("w") as file:
-        process = subprocess.Popen([*accounts, "hub", *options], env=environment, stdout=file, stderr=file)
+        process = subprocess.Popen([*accounts, "hub", "--ip=127.0.0.1"], env=environment, stdout=file, stderr=file)
     try:
         for _ in range(10 * SECONDS):
             with suppress(requests.ConnectionError):
@@ -151,14 +150,6 @@ def hub(group: str, learners: int, folder: Path) -> Iterator[tuple[str, dict[str
         process.terminate()
         process.wait(60)
         subprocess.run([*accounts, "end"], env=environment, check=True, stdout=subprocess.DEVNULL)
-
-
-def _free_ports(number: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def take_part(address: str, name: str, password: str) -> tuple[float, float, str]:
