@@ -312,7 +312,7 @@ class TestAccounts:
             ({"LEARNERS": "many"}, "How many learners?"),
             ({"LEARNERS": "100"}, "From 1 to 99"),
             ({"LEARNERS": "2", "CLASS": "../up"}, "take at most 16 small letters"),
-            ({"LEARNERS": "2", "TLS_KEY": "/etc/hostname"}, "TLS needs a key and its certificate"),
+            ({"LEARNERS": "2", "TLS_KEY": "/etc/hostname"}, "have to be the files of a key and its certificate"),
             ({"LEARNERS": "2", "ADDRESS": "the hub"}, "it is what learners type"),
         ],
     )

@@ -96,10 +96,13 @@ def fresh(which: str = "", work: Path = WORK) -> None:
         if not which or len(chosen) != 1:
             sys.exit("Which notebook? Give its number, as in NOTEBOOK=03, or NOTEBOOK=all.")
         what = chosen[0]
-        if (work / what).exists():
+        theirs = _read(work / what)
+        if theirs is not None and fingerprint(what, theirs) != fingerprint(what, pages()[what]):
             (work / what).rename(_free(work / what))
+        else:
+            (work / what).unlink(missing_ok=True)
     update(work)
-    print(f"{work.name}/ has a fresh copy of {what}; what was there stays beside it.")
+    print(f"{work.name}/ has a fresh copy of {what}; what was changed there stays beside it.")
 
 
 def fingerprint(name: str, content: bytes) -> str:

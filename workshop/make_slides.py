@@ -122,6 +122,7 @@ def sheets() -> Iterator[tuple[str, str]]:
     """Yield each page to print, name and HTML: a plan's questions, then the feedback, each part on a side of its own."""
     core, production = re.split("(?m)^(?=## Production)", SHEET.read_text(encoding="utf-8"))
     feedback = (SHEET.parent / "feedback.md").read_text(encoding="utf-8")
+    production = f"My word: ______\n\n{production}"  # the sides may come apart
     for name, sides in {"90_minutes": (core, feedback), "half_a_day": (core, production, feedback)}.items():
         parts = (f"<section>{markdown2html(side)}</section>" for side in sides)
         yield f"questions_{name}.html", PRINTED + "\n".join(parts)

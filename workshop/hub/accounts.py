@@ -17,6 +17,7 @@ import re
 import secrets
 import shutil
 import socket
+import ssl
 import stat
 import subprocess
 import sys
@@ -31,7 +32,7 @@ TEACHER = f"{CLASS}-teacher"
 HUBS = Path(os.environ.get("HUB_FOLDER") or ROOT / "build" / "hub")
 FOLDER = HUBS / CLASS  # for root alone: passwords, the hub's database
 MARK = f"made by make hub for {CLASS}"  # in the place of a full name; `end` removes what has it
-TLS = [os.environ.get("TLS_KEY", ""), os.environ.get("TLS_CERT", "")]
+TLS = [os.path.abspath(file) if file else "" for file in (os.environ.get("TLS_KEY"), os.environ.get("TLS_CERT"))]
 PORT = os.environ.get("PORT") or ("443" if any(TLS) else "80")
 ONLY_ROOT = range(600, 1024)  # on these ports no learner can listen, also while the hub is away
 NOBODY = 2**32 - 3  # an account that nobody has
@@ -41,7 +42,7 @@ SLIPS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Slips for
 main {{ display: grid; grid-template-columns: 1fr 1fr }} b {{ font: bold 14pt monospace }} .yours {{ break-before: page }}</style>
 <main>{slips}</main><div class="slip yours">For the teacher: keep this one.{yours}</div></html>"""
 SLIP = """<p>A Momento token in AWS Secrets Manager<br>Open <b>{address}</b><br>Username <b>{name}</b><br>Password <b>{password}</b></p>
-<p>Stuck? In a cell: <code>from exercises import raise_hand; raise_hand()</code></p>"""
+<p>Stuck? In a new cell (press B): <code>from exercises import raise_hand; raise_hand()</code></p>"""
 
 
 def accounts() -> dict[str, pwd.struct_passwd]:
@@ -137,8 +138,11 @@ def check() -> int:
     said = os.environ.get("LEARNERS") or str(len(accounts()) - 1)
     if not said.isdecimal() or not 1 <= int(said) <= 99:
         sys.exit("How many learners? From 1 to 99: make hub LEARNERS=20")
-    if any(TLS) and not all(os.access(file, os.R_OK) for file in TLS):
-        sys.exit(f"TLS needs a key and its certificate, and TLS_KEY={TLS[0]} TLS_CERT={TLS[1]} are not two files.")
+    if any(TLS):
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(TLS[1], TLS[0])
+        except (OSError, ValueError) as error:
+            sys.exit(f"TLS_KEY and TLS_CERT have to be the files of a key and its certificate: {error}.")
     if not re.fullmatch(r"https?://[^\s/]+/?", address()):
         sys.exit(f"ADDRESS is {address()!r}: it is what learners type, like http://192.0.2.7:8000")
     python_for_learners()
@@ -167,7 +171,8 @@ def hub(*options: str) -> None:
     FOLDER.chmod(0o700)
     slips = write_slips(make(learners), address())
     print(f"Slips to print and cut, which root alone can open: {slips}. The last is yours.")
-    print(f"The board: {address()}/services/board/, as {TEACHER}. Ctrl-C ends the hub and all servers.", flush=True)
+    print(f"The board: {address()}/services/board/, as {TEACHER}. Ctrl-C ends the hub and all servers.")
+    print(f"Ready in about ten seconds, at {address()}", flush=True)
     os.chdir(FOLDER)
     os.environ["PYTHONPATH"] = str(HUB)
     config = str(HERE / "jupyterhub_config.py")
@@ -196,11 +201,13 @@ def listener(port: int) -> int | None:
 
 def push() -> None:
     """Bring each learner what they haven't changed and you have; or NOTEBOOK anew, theirs kept beside it."""
+    if (running := _lock()) not in (CLASS, None):
+        sys.exit(f"The hub that runs is another class's: sudo make push CLASS={running}")
     learner, notebook = os.environ.get("LEARNER", ""), os.environ.get("NOTEBOOK", "")
     for name in [learner] if learner else accounts():
         if name not in accounts():
             sys.exit(f"There is no {name} in this class: {', '.join(accounts()) or 'begin with make hub'}.")
-        said = give(name, notebook).replace("make fresh ", f"sudo make push LEARNER={name} ")
+        said = give(name, notebook).replace("make fresh ", f"sudo make push CLASS={CLASS} LEARNER={name} ")
         print(f"{name}: {said or 'nothing new'}")
 
 
@@ -237,12 +244,14 @@ def end() -> None:
     """Remove the accounts with their homes, and what the hub kept of this class."""
     _one_at_a_time()
     names = list(accounts())
-    if not os.environ.get("YES") and names:
+    if not names:
+        sys.exit(f"There are no accounts of {CLASS}.")
+    if not os.environ.get("YES"):
         question = (
             f"Remove {names[0]} … {names[-1]}, {len(names)} accounts, with all that learners wrote? Then type yes: "
         )
         if not sys.stdin.isatty() or input(question) != "yes":
-            sys.exit("Nothing is removed. Without a question: make hub-end YES=1")
+            sys.exit(f"Nothing is removed. Without a question: sudo make hub-end CLASS={CLASS} YES=1")
     for name, one in accounts().items():
         end_processes(name)
         # Else the next account of this number would own what lies there.
@@ -251,8 +260,8 @@ def end() -> None:
         done = subprocess.run(["userdel", "--remove", name], capture_output=True, text=True)
         if name in accounts() or Path(one.pw_dir).exists():
             sys.exit(f"{name} or {one.pw_dir} is still there: {done.stderr.strip()}")
+        print(f"{name} is removed.", flush=True)
     shutil.rmtree(FOLDER, ignore_errors=True)
-    print(f"Removed: {len(names)} accounts of {CLASS}.")
 
 
 def main(what: str, *options: str) -> None:
@@ -265,13 +274,22 @@ def main(what: str, *options: str) -> None:
 
 def _one_at_a_time() -> None:
     """End with a sentence while a hub runs; the lock stays with this process, and with the hub that it becomes."""
+    if _lock():
+        sys.exit("A hub runs here already: end it first, by Ctrl-C in its terminal.")
+
+
+def _lock() -> str | None:
+    """Return the class of the hub that runs, or lock others out and return None."""
     HUBS.mkdir(parents=True, exist_ok=True)
     lock = os.open(HUBS / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        sys.exit("A hub runs here already: end it first, by Ctrl-C in its terminal.")
+        return os.read(lock, 100).decode()
+    os.ftruncate(lock, 0)
+    os.write(lock, CLASS.encode())
     os.set_inheritable(lock, True)
+    return None
 
 
 def _runs(*command: str | Path) -> bool:

@@ -136,7 +136,9 @@ def hub(group: str, learners: int, folder: Path) -> Iterator[tuple[str, dict[str
     accounts = [sys.executable, str(HERE / "accounts.py")]
     log = folder / "hub.log"
     with log.open("w") as file:
-        process = subprocess.Popen([*accounts, "hub", "--ip=127.0.0.1"], env=environment, stdout=file, stderr=file)
+        process = subprocess.Popen(
+            [*accounts, "hub", "--ip=127.0.0.1"], env=environment, stdout=file, stderr=file, start_new_session=True
+        )
     try:
         for _ in range(10 * SECONDS):
             with suppress(requests.ConnectionError):
@@ -225,4 +227,7 @@ def main(learners: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    try:
+        sys.exit(main(sys.argv[1]))
+    except KeyboardInterrupt:  # the hub and its accounts are gone by now
+        sys.exit(130)
