@@ -185,8 +185,6 @@ class TestAClass:
         nbformat.write(mine, work / "01_create_the_secret.ipynb")
         assert "fresh copy of 01_create_the_secret.ipynb" in accounts.give(SECOND, "1")
         assert accounts.give(SECOND) == ""
-        with pytest.raises(SystemExit, match="Which notebook"):
-            accounts.give(SECOND, "77")
         assert "mine" in (work / "01_create_the_secret (mine).ipynb").read_text()
         assert (work / "01_create_the_secret.ipynb").stat().st_uid == accounts.accounts()[SECOND].pw_uid
 
@@ -244,6 +242,7 @@ class TestAClass:
     def test_what_runs_as_a_learner_has_not_the_terminal_of_root(self, group):
         session = accounts.run_as(FIRST, "sh", "-c", "ps -o sid= -p $$; ls -l /proc/self/fd/0").stdout
         assert int(session.split()[0]) != os.getsid(0) and "/dev/null" in session
+        assert "NoNewPrivs:\t1" in group.cell(FIRST, "print(open('/proc/self/status').read())")
 
     def test_when_the_hub_ends_nothing_of_the_class_goes_on(self, group):
         """The last test, as it ends the hub; what its folder and accounts leave is looked at after it."""

@@ -21,6 +21,7 @@ import ssl
 import stat
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -59,8 +60,12 @@ def run_as(name: str, *command: str | Path, **options) -> subprocess.CompletedPr
     home = one.pw_dir if Path(one.pw_dir).is_dir() else "/"
     rights = {"user": one.pw_uid, "group": one.pw_gid, "extra_groups": [], "umask": 0o077}
     env = {"HOME": home, "PATH": os.defpath, "PYTHONPATH": str(HUB)}
-    apart = {"stdin": subprocess.DEVNULL, "start_new_session": True, "capture_output": True}
-    return subprocess.run(command, cwd=home, env=env, text=True, errors="replace", **apart, **rights, **options)
+    # Into files: what collects a pipe would collect all that a learner who got hold of it writes.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        apart = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err, "start_new_session": True}
+        done = subprocess.run(command, cwd=home, env=env, **apart, **rights, **options)
+        done.stdout, done.stderr = (os.pread(file.fileno(), 100_000, 0).decode(errors="replace") for file in (out, err))
+    return done
 
 
 def make(learners: int) -> dict[str, str]:
@@ -182,7 +187,7 @@ def hub(*options: str) -> None:
 def ports() -> dict[str, int]:
     """Return the ports of hub, proxy and board, which stay the same after a crash: servers look for the hub there."""
     file = FOLDER / "ports.json"
-    if not file.exists():
+    if not file.exists() or not (FOLDER / "jupyterhub-proxy.pid").exists():
         found: list[int] = []
         for port in secrets.SystemRandom().sample(ONLY_ROOT, len(ONLY_ROOT)):
             with socket.socket() as probe:
@@ -193,9 +198,10 @@ def ports() -> dict[str, int]:
 
 
 def listener(port: int) -> int | None:
-    """Return whose process listens on this port of this machine, by uid; None while there is none."""
+    """Return whose process listens on this port of 127.0.0.1, by uid; None while there is none."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    found = [int(row[7]) for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"]
+    here = (f"0100007F:{port:04X}", f"00000000:{port:04X}")
+    found = [int(row[7]) for row in rows if row[1] in here and row[3] == "0A"]
     return found[0] if found else None
 
 
@@ -204,11 +210,19 @@ def push() -> None:
     if (running := _lock()) not in (CLASS, None):
         sys.exit(f"The hub that runs is another class's: sudo make push CLASS={running}")
     learner, notebook = os.environ.get("LEARNER", ""), os.environ.get("NOTEBOOK", "")
+    if notebook not in ("", "all") and not [*(ROOT / "notebooks").glob(f"{notebook.zfill(2)}*")]:
+        sys.exit(f"There is no notebook {notebook}: give its number, as in NOTEBOOK=03, or all.")
+    failed = False
     for name in [learner] if learner else accounts():
         if name not in accounts():
             sys.exit(f"There is no {name} in this class: {', '.join(accounts()) or 'begin with make hub'}.")
-        said = give(name, notebook).replace("make fresh ", f"sudo make push CLASS={CLASS} LEARNER={name} ")
-        print(f"{name}: {said or 'nothing new'}")
+        try:
+            said = give(name, notebook).replace("make fresh ", f"sudo make push CLASS={CLASS} LEARNER={name} ")
+            print(f"{name}: {said or 'nothing new'}")
+        except SystemExit as error:
+            print(error)
+            failed = True
+    sys.exit(failed)
 
 
 def give(name: str, notebook: str = "") -> str:
@@ -233,9 +247,9 @@ def end_processes(name: str) -> None:
 
     It has their account as the effective one only, so it may end their processes, and they may not end it.
     """
-    become = (
-        f"os.setgroups([]); os.setresgid(*[{NOBODY}] * 3); os.setresuid({NOBODY}, {accounts()[name].pw_uid}, {NOBODY})"
-    )
+    uid = accounts()[name].pw_uid
+    nobody = NOBODY - uid  # one for each, else those that end others' processes at the same time would end each other
+    become = f"os.setgroups([]); os.setresgid(*[{nobody}] * 3); os.setresuid({nobody}, {uid}, {nobody})"
     code = f"import os; {become}; os.kill(-1, 9)"
     subprocess.run([sys.executable, "-I", "-c", code], stderr=subprocess.DEVNULL)
 
@@ -252,11 +266,15 @@ def end() -> None:
         )
         if not sys.stdin.isatty() or input(question) != "yes":
             sys.exit(f"Nothing is removed. Without a question: sudo make hub-end CLASS={CLASS} YES=1")
-    for name, one in accounts().items():
+    theirs = accounts()
+    for name in theirs:  # of all, before anything of one is removed: two could help each other
         end_processes(name)
-        # Else the next account of this number would own what lies there.
-        places = [one.pw_dir, "/tmp", "/var/tmp", "/dev/shm", "/run/lock"]
-        subprocess.run(["find", *places, "-xdev", "-user", str(one.pw_uid), "-delete"], capture_output=True)
+        run_as(name, "ipcrm", "--all")
+    # Else the next account of the same number would own what lies there.
+    places = [*(one.pw_dir for one in theirs.values()), "/tmp", "/var/tmp", "/dev/shm", "/run/lock"]
+    owners = " -o ".join(f"-user {one.pw_uid}" for one in theirs.values()).split()
+    subprocess.run(["find", *places, "-xdev", "(", *owners, ")", "-delete"], capture_output=True)
+    for name, one in theirs.items():
         done = subprocess.run(["userdel", "--remove", name], capture_output=True, text=True)
         if name in accounts() or Path(one.pw_dir).exists():
             sys.exit(f"{name} or {one.pw_dir} is still there: {done.stderr.strip()}")

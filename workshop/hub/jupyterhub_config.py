@@ -1,6 +1,7 @@
 """JupyterHub for a class on one machine, as `make hub` starts it: what it has by default, for the accounts of accounts.py."""
 
 import asyncio
+import ctypes
 import os
 import resource
 import subprocess
@@ -14,6 +15,7 @@ import accounts  # noqa: E402
 
 c = get_config()  # noqa: F821  (given by JupyterHub)
 os.umask(0o077)
+LIBC = ctypes.CDLL(None)
 PYTHON, PORTS = accounts.python_for_learners(), accounts.ports()
 _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # connections, which anyone in the room can open and leave
@@ -86,11 +88,20 @@ class ClassSpawner(Spawner):
 
     poll_interval = 5  # seconds: the port of a server that died is anybody's until the hub looks
 
+    def make_preexec_fn(self, name):  # where there is no systemd
+        become = super().make_preexec_fn(name)
+
+        def preexec():
+            become()
+            LIBC.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS: no program gives more rights, a neighbour's neither
+
+        return preexec
+
     async def start(self):
         address = await super().start()
         while (owner := accounts.listener(self.port)) is None and await self.poll() is None:
             await asyncio.sleep(0.2)
-        if owner not in (None, accounts.accounts()[self.user.name].pw_uid):
+        if owner != accounts.accounts()[self.user.name].pw_uid:
             await self.stop()
             raise OSError(f"Another program took the port of {self.user.name}'s server: start it again.")
         return address
