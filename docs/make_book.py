@@ -102,7 +102,8 @@ class Book:
             if (ROOT / path).is_dir():
                 target = target.rstrip("/") + "/index.md"
             elif target.endswith(".ipynb"):
-                end = end.lower()  # JupyterLab's name of a heading keeps its capitals, the book's doesn't
+                # JupyterLab's name of a heading keeps its capitals and its punctuation, the book's doesn't.
+                end = re.sub(r"[^\w#)-]", "", end).lower()
             elif not target.endswith(".md"):
                 target += ".md"
             return start + target + end

@@ -312,6 +312,7 @@ class TestAccounts:
             ({"LEARNERS": "100"}, "From 1 to 99"),
             ({"LEARNERS": "2", "CLASS": "../up"}, "take at most 16 small letters"),
             ({"LEARNERS": "2", "TLS_KEY": "/etc/hostname"}, "have to be the files of a key and its certificate"),
+            ({"LEARNERS": "2", "PORT": "http"}, "it is a number"),
             ({"LEARNERS": "2", "ADDRESS": "the hub"}, "it is what learners type"),
         ],
     )

@@ -34,7 +34,8 @@ HUBS = Path(os.environ.get("HUB_FOLDER") or ROOT / "build" / "hub")
 FOLDER = HUBS / CLASS  # for root alone: passwords, the hub's database
 MARK = f"made by make hub for {CLASS}"  # in the place of a full name; `end` removes what has it
 TLS = [os.path.abspath(file) if file else "" for file in (os.environ.get("TLS_KEY"), os.environ.get("TLS_CERT"))]
-PORT = os.environ.get("PORT") or ("443" if any(TLS) else "80")
+SCHEME, USUAL_PORT = ("https", "443") if any(TLS) else ("http", "80")
+PORT = os.environ.get("PORT") or USUAL_PORT
 ONLY_ROOT = range(600, 1024)  # on these ports no learner can listen, also while the hub is away
 NOBODY = 2**32 - 3  # an account that nobody has
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that looks like another on paper
@@ -79,9 +80,7 @@ def make(learners: int) -> dict[str, str]:
             command = ["useradd", "--create-home", "--key", "HOME_MODE=0700", "--user-group", "--comment", MARK]
             done = subprocess.run([*command, "--shell", "/usr/sbin/nologin", name], capture_output=True, text=True)
             if done.returncode:
-                sys.exit(
-                    f"No account {name}: {done.stderr.strip()} With CLASS=monday they are called monday-01 and so on."
-                )
+                sys.exit(f"No account {name}: {done.stderr.strip()} Try CLASS=monday, for monday-01 and so on.")
         passwords[name] = "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(2))
         subprocess.run(["chpasswd"], input=f"{name}:{passwords[name]}", text=True, check=True)
         _write(file, json.dumps(passwords))
@@ -104,8 +103,7 @@ def address() -> str:
             host = probe.getsockname()[0]
         except OSError:
             host = socket.gethostname()
-    port = "" if PORT in ("80", "443") else f":{PORT}"
-    return os.environ.get("ADDRESS") or f"{'https' if any(TLS) else 'http'}://{host}{port}"
+    return os.environ.get("ADDRESS") or f"{SCHEME}://{host}{'' if PORT == USUAL_PORT else f':{PORT}'}"
 
 
 @cache
@@ -125,9 +123,8 @@ def python_for_learners() -> str:
             for part in ("share", "etc", "ministack"):
                 (theirs / part).symlink_to(ours / part)
             packages = theirs / "lib" / version / "site-packages"
-            (packages / "all.pth").write_text(
-                f"import site; site.addsitedir({str(ours / packages.relative_to(theirs))!r})\n"
-            )
+            site = f"import site; site.addsitedir({str(ours / packages.relative_to(theirs))!r})\n"
+            (packages / "all.pth").write_text(site)
             (packages / "all.pth").chmod(0o644)
         for python in (sys.executable, theirs / "bin" / "python"):
             if _runs(python, *works):
@@ -143,6 +140,8 @@ def check() -> int:
     said = os.environ.get("LEARNERS") or str(len(accounts()) - 1)
     if not said.isdecimal() or not 1 <= int(said) <= 99:
         sys.exit("How many learners? From 1 to 99: make hub LEARNERS=20")
+    if not PORT.isdecimal() or not 1 <= int(PORT) <= 65535:
+        sys.exit(f"PORT is {PORT!r}: it is a number, like PORT=8000")
     if any(TLS):
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(TLS[1], TLS[0])
@@ -261,9 +260,7 @@ def end() -> None:
     if not names:
         sys.exit(f"There are no accounts of {CLASS}.")
     if not os.environ.get("YES"):
-        question = (
-            f"Remove {names[0]} … {names[-1]}, {len(names)} accounts, with all that learners wrote? Then type yes: "
-        )
+        question = f"Remove {names[0]} to {names[-1]}, {len(names)} accounts, with all that they wrote? Then type yes: "
         if not sys.stdin.isatty() or input(question) != "yes":
             sys.exit(f"Nothing is removed. Without a question: sudo make hub-end CLASS={CLASS} YES=1")
     theirs = accounts()

@@ -76,9 +76,8 @@ if SYSTEMD:
 else:
     from jupyterhub.spawner import LocalProcessSpawner as Spawner
 
-    log = os.open(
-        "servers.log", os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600
-    )  # not our terminal: a learner can write there, and a terminal obeys
+    # Not our terminal: learners can write where their servers do, and a terminal obeys.
+    log = os.open("servers.log", os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
     c.LocalProcessSpawner.popen_kwargs = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
     print("There is no systemd here: nothing limits what memory, processes and processors a learner takes.", flush=True)
 
