@@ -47,16 +47,16 @@ trials: .venv/lab  ## try a service, in any language, a minute: make trials CMD=
 bench: .venv/lab  ## measure the ways to read a secret side by side, into build/bench.json
 	$(BIN)/python tools/bench.py
 
-hub: .venv/hub  ## for a teacher: a hub for a class, and slips with its accounts: make hub LEARNERS=20
+hub: .venv/hub/compiled  ## for a teacher: a hub for a class, and slips with its accounts: make hub LEARNERS=20
 	@$(BIN)/python workshop/hub/accounts.py hub $(OPTIONS)
 
-push: .venv/hub  ## for a teacher: corrected notebooks to all; NOTEBOOK=03 anew, LEARNER=class-07 to one
+push: .venv/hub/compiled  ## for a teacher: corrected notebooks to all; NOTEBOOK=03 anew, LEARNER=class-07 to one
 	@$(BIN)/python workshop/hub/accounts.py push
 
-hub-end: .venv/hub  ## for a teacher: the class is over; remove the accounts with all that learners wrote
+hub-end: .venv/hub/compiled  ## for a teacher: the class is over; remove the accounts with all that learners wrote
 	@$(BIN)/python workshop/hub/accounts.py end
 
-class: .venv/hub  ## measure a class at once on this machine: make class LEARNERS=20
+class: .venv/hub/compiled  ## measure a class at once on this machine: make class LEARNERS=20
 	@PYTHONPATH=.venv/hub $(BIN)/python workshop/hub/measure.py $(or $(LEARNERS),20)
 
 slides: .venv/lab  ## slides of the workshop and questions to print, as offline HTML, into build/slides
@@ -137,11 +137,11 @@ clean:  ## remove what was made, the environment included; work/ and a class's b
 	@touch $@
 
 # In a folder of its own: `make lab` would load its extension. Learners can't write here, so what Python would keep
-# compiled is compiled now, once for all.
-.venv/hub: .venv/lab workshop/hub/requirements.txt
+# compiled is compiled now, once for all; `.venv/test` makes the folder without that.
+.venv/hub/compiled: .venv/lab workshop/hub/requirements.txt
 	@command -v npm >/dev/null || { echo "The hub's proxy is a Node.js program: install Node.js and npm"; exit 1; }
-	@$(APART) $@ -r workshop/hub/requirements.txt
-	@$(BIN)/python -m compileall -q -j 0 drills exercises helpers momento_token sandbox .venv/lib .venv/ministack $@ || true
+	@$(APART) $(@D) -r workshop/hub/requirements.txt
+	@$(BIN)/python -m compileall -q -j 0 drills exercises helpers momento_token sandbox .venv/lib .venv/ministack $(@D) || true
 	@$(NPM) .venv/proxy $(PROXY)
 	@touch $@
 
