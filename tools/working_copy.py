@@ -88,16 +88,13 @@ def fresh(which: str = "", work: Path = WORK) -> None:
                 _write(work / RECORD, (old / RECORD).read_bytes())
         what = "all notebooks. Restart the kernels that are open"
     else:
-        chosen = [
-            name
-            for name in pages()
-            if name.endswith(".ipynb") and (name == which or name.startswith(f"{which.zfill(2)}_"))
-        ]
+        new, number = pages(), f"{which.zfill(2)}_"
+        chosen = [name for name in new if name.endswith(".ipynb") and (name == which or name.startswith(number))]
         if not which or len(chosen) != 1:
             sys.exit("Which notebook? Give its number, as in NOTEBOOK=03, or NOTEBOOK=all.")
         what = chosen[0]
         theirs = _read(work / what)
-        if theirs is not None and fingerprint(what, theirs) != fingerprint(what, pages()[what]):
+        if theirs is not None and fingerprint(what, theirs) != fingerprint(what, new[what]):
             (work / what).rename(_free(work / what))
         else:
             (work / what).unlink(missing_ok=True)

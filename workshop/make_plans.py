@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -157,6 +158,7 @@ class Notebook(NamedTuple):
         return f"../notebooks/{self.path.name}"
 
 
+@cache
 def notebooks() -> dict[str, Notebook]:
     """Return the notebooks by title."""
     known = {}

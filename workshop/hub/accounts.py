@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 from functools import cache
+from itertools import filterfalse
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -32,6 +33,7 @@ CLASS = os.environ.get("CLASS") or "class"
 TEACHER = f"{CLASS}-teacher"
 HUBS = Path(os.environ.get("HUB_FOLDER") or ROOT / "build" / "hub")
 FOLDER = HUBS / CLASS  # for root alone: passwords, the hub's database
+PROXY = FOLDER / "jupyterhub-proxy.pid"  # there while a hub runs, and after a crash: then its proxy is taken over
 MARK = f"made by make hub for {CLASS}"  # in the place of a full name; `end` removes what has it
 TLS = [os.path.abspath(file) if file else "" for file in (os.environ.get("TLS_KEY"), os.environ.get("TLS_CERT"))]
 SCHEME, USUAL_PORT = ("https", "443") if any(TLS) else ("http", "80")
@@ -57,7 +59,7 @@ def run_as(name: str, *command: str | Path, **options) -> subprocess.CompletedPr
 
     Nor with this terminal: what runs under a learner's account is the learner's, and could type on it as root.
     """
-    one = accounts().get(name) or pwd.getpwnam("nobody")
+    one = pwd.getpwnam(name)
     home = one.pw_dir if Path(one.pw_dir).is_dir() else "/"
     rights = {"user": one.pw_uid, "group": one.pw_gid, "extra_groups": [], "umask": 0o077}
     env = {"HOME": home, "PATH": os.defpath, "PYTHONPATH": str(HUB)}
@@ -135,11 +137,22 @@ def python_for_learners() -> str:
     )
 
 
+def need_root() -> None:
+    """End with a sentence where no accounts can be made."""
+    if os.geteuid() != 0 or not sys.platform.startswith("linux"):
+        sys.exit("A hub makes accounts for learners, so it needs Linux and root: sudo make hub LEARNERS=20")
+
+
+def how_many(said: str) -> int:
+    """Return a number of learners, or end with a sentence."""
+    if not said.isdecimal() or not 1 <= int(said) <= 99:
+        sys.exit("How many learners? From 1 to 99, as in LEARNERS=20")
+    return int(said)
+
+
 def check() -> int:
     """Return how many learners there are to be. Ends with a sentence for what would only show during the class."""
-    said = os.environ.get("LEARNERS") or str(len(accounts()) - 1)
-    if not said.isdecimal() or not 1 <= int(said) <= 99:
-        sys.exit("How many learners? From 1 to 99: make hub LEARNERS=20")
+    learners = how_many(os.environ.get("LEARNERS") or str(len(accounts()) - 1))
     if not PORT.isdecimal() or not 1 <= int(PORT) <= 65535:
         sys.exit(f"PORT is {PORT!r}: it is a number, like PORT=8000")
     if any(TLS):
@@ -161,10 +174,9 @@ def check() -> int:
         sys.exit(f"Every account can write {found[0]}: run `chmod -R o-w {ROOT}`.")
     if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= ONLY_ROOT[-1]:
         print("Here learners can listen in the hub's place: run sysctl net.ipv4.ip_unprivileged_port_start=1024")
-    with socket.socket() as probe:  # a proxy that a crashed hub left behind is taken over
-        if not (FOLDER / "jupyterhub-proxy.pid").exists() and not probe.connect_ex(("127.0.0.1", int(PORT))):
-            sys.exit(f"Another program listens on port {PORT} already: make hub PORT=8000")
-    return int(said)
+    if not PROXY.exists() and _answers(int(PORT)):
+        sys.exit(f"Another program listens on port {PORT} already: make hub PORT=8000")
+    return learners
 
 
 def hub(*options: str) -> None:
@@ -186,13 +198,9 @@ def hub(*options: str) -> None:
 def ports() -> dict[str, int]:
     """Return the ports of hub, proxy and board, which stay the same after a crash: servers look for the hub there."""
     file = FOLDER / "ports.json"
-    if not file.exists() or not (FOLDER / "jupyterhub-proxy.pid").exists():
-        found: list[int] = []
-        for port in secrets.SystemRandom().sample(ONLY_ROOT, len(ONLY_ROOT)):
-            with socket.socket() as probe:
-                if len(found) < 3 and probe.connect_ex(("127.0.0.1", port)):
-                    found.append(port)
-        _write(file, json.dumps(dict(zip(("hub", "proxy", "board"), found, strict=True))))
+    if not file.exists() or not PROXY.exists():
+        free = filterfalse(_answers, secrets.SystemRandom().sample(ONLY_ROOT, len(ONLY_ROOT)))
+        _write(file, json.dumps({name: next(free) for name in ("hub", "proxy", "board")}))
     return json.loads(file.read_text())
 
 
@@ -256,14 +264,13 @@ def end_processes(name: str) -> None:
 def end() -> None:
     """Remove the accounts with their homes, and what the hub kept of this class."""
     _one_at_a_time()
-    names = list(accounts())
-    if not names:
+    theirs = accounts()
+    if not theirs:
         sys.exit(f"There are no accounts of {CLASS}.")
     if not os.environ.get("YES"):
-        question = f"Remove {names[0]} to {names[-1]}, {len(names)} accounts, with all that they wrote? Then type yes: "
+        question = f"Remove {len(theirs)} accounts of {CLASS}, with all that learners wrote? Then type yes: "
         if not sys.stdin.isatty() or input(question) != "yes":
             sys.exit(f"Nothing is removed. Without a question: sudo make hub-end CLASS={CLASS} YES=1")
-    theirs = accounts()
     for name in theirs:  # of all, before anything of one is removed: two could help each other
         end_processes(name)
         run_as(name, "ipcrm", "--all")
@@ -280,8 +287,7 @@ def end() -> None:
 
 
 def main(what: str, *options: str) -> None:
-    if os.geteuid() != 0 or not sys.platform.startswith("linux"):
-        sys.exit("A hub makes accounts for learners, so it needs Linux and root: sudo make hub LEARNERS=20")
+    need_root()
     if not re.fullmatch("[a-z][a-z0-9]{0,15}", CLASS):
         sys.exit(f"CLASS is {CLASS!r}: take at most 16 small letters and digits, a letter first.")
     {"hub": hub, "push": push, "end": end}[what](*options)
@@ -305,6 +311,11 @@ def _lock() -> str | None:
     os.write(lock, CLASS.encode())
     os.set_inheritable(lock, True)
     return None
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _runs(*command: str | Path) -> bool:

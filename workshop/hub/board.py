@@ -80,7 +80,7 @@ def state(home: Path, now: float) -> dict[str, Any]:
 
 
 class Board(HubOAuthenticated, RequestHandler):
-    """The page. The hub lets admins alone reach a service."""
+    """The page. The hub lets the teacher alone reach a service: nobody else has a role with that right."""
 
     @authenticated
     def get(self) -> None:

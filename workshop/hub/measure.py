@@ -1,8 +1,8 @@
 """`make class LEARNERS=20`: measure a whole class at once on this machine, as its browsers would do it.
 
 Each learner logs in over HTTP, has a server started, runs three notebooks one after the other, and stops; all do so at the
-same time. Prints a table and whether the machine is large enough, writes build/class.json, and ends with 1 if it isn't. The hub and the
-accounts are its own, called "measured".
+same time. Prints a table and whether the machine is large enough, writes build/class.json, and ends with 1 if it isn't.
+The hub and the accounts are its own, called "measured".
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+import accounts
 import psutil
 import requests
 import websocket
@@ -133,11 +134,11 @@ def hub(group: str, learners: int, folder: Path) -> Iterator[tuple[str, dict[str
         port = probe.getsockname()[1]
     settings = {"CLASS": group, "LEARNERS": str(learners), "HUB_FOLDER": str(folder), "PORT": str(port), "YES": "1"}
     environment = {**os.environ, **settings}
-    accounts = [sys.executable, str(HERE / "accounts.py")]
+    command = [sys.executable, str(HERE / "accounts.py")]
     log = folder / "hub.log"
     with log.open("w") as file:
         process = subprocess.Popen(
-            [*accounts, "hub", "--ip=127.0.0.1"], env=environment, stdout=file, stderr=file, start_new_session=True
+            [*command, "hub", "--ip=127.0.0.1"], env=environment, stdout=file, stderr=file, start_new_session=True
         )
     try:
         for _ in range(10 * SECONDS):
@@ -151,7 +152,7 @@ def hub(group: str, learners: int, folder: Path) -> Iterator[tuple[str, dict[str
     finally:
         process.terminate()
         process.wait(60)
-        subprocess.run([*accounts, "end"], env=environment, stdout=subprocess.DEVNULL)
+        subprocess.run([*command, "end"], env=environment, stdout=subprocess.DEVNULL)
 
 
 def take_part(address: str, name: str, password: str) -> tuple[float, float, str]:
@@ -188,12 +189,10 @@ def megabytes_of(name: str) -> float:
 
 
 def main(learners: str) -> int:
-    if not learners.isdecimal() or not 1 <= int(learners) <= 99:
-        sys.exit("How many learners? From 1 to 99: make class LEARNERS=20")
-    if os.geteuid() != 0:
-        sys.exit("It plays a class on a hub, which needs root: sudo make class LEARNERS=20")
+    accounts.need_root()
+    number = accounts.how_many(learners)
     with tempfile.TemporaryDirectory() as folder:
-        with hub("measured", int(learners), Path(folder)) as (address, passwords, _):
+        with hub("measured", number, Path(folder)) as (address, passwords, _):
             names = [name for name in passwords if not name.endswith("teacher")]
             began, _ = time.monotonic(), psutil.cpu_percent()
             with ThreadPoolExecutor(len(names)) as all_at_once:
