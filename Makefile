@@ -44,6 +44,10 @@ live: .venv/lab  ## run notebook 10 on your own accounts, into build/live.json: 
 trials: .venv/lab  ## try a service, in any language, a minute: make trials CMD="node visits.js"
 	@$(BIN)/python tools/try_service.py "$$CMD" --junit build/trials.xml
 
+rules: .venv/rules  ## look for the mistakes of these notebooks in the code of a service: make rules AT=../my-service
+	@test -n "$(AT)" || { echo "Say where the service is: make rules AT=../my-service"; exit 1; }
+	@.venv/rules/bin/ast-grep scan --no-ignore hidden --config rules/sgconfig.yml "$(AT)"
+
 bench: .venv/lab  ## measure the ways to read a secret side by side, into build/bench.json
 	$(BIN)/python tools/bench.py
 
@@ -77,7 +81,7 @@ browser: .venv/browser  ## of this only the browser tab, in build/book/try
 lambda: .venv/lab  ## pack the two Lambda functions for AWS, into build/lambda; deploy/ has the templates
 	$(BIN)/python deploy/make_zips.py
 
-outputs: .venv/lab  ## run all notebooks and rewrite their stored outputs
+outputs: .venv/lab .venv/rules  ## run all notebooks and rewrite their stored outputs
 	$(BIN)/jupyter nbconvert --to notebook --inplace --config tests/outputs_config.py notebooks/*.ipynb notebooks/deeper/*.ipynb
 
 lock: .venv/lab  ## pin the newest versions that pyproject.toml allows
@@ -88,6 +92,7 @@ lock: .venv/lab  ## pin the newest versions that pyproject.toml allows
 	$(LOCK) --no-emit-package rfc3987-syntax --group hub -c requirements.txt -o workshop/hub/requirements.txt
 	$(LOCK) --group book -c requirements.txt -c tests/requirements.txt -o docs/requirements.txt
 	$(LOCK) $(foreach one,jupyter-core platformdirs pycparser traitlets,--no-emit-package $(one)) --group browser -c requirements.txt -o browser/requirements.txt
+	$(LOCK) --group rules -o rules/requirements.txt
 	$(BIN)/python tools/environment_file.py
 
 address:  ## write the repository's address everywhere: make address REPOSITORY=owner/name
@@ -104,6 +109,7 @@ build/newest build/oldest: .venv/lab
 	$(SET_UP) uv pip install -q --python $@ --resolution $(RESOLUTION) --target $@/ministack --group ministack
 	$(SET_UP) uv pip install -q --python $@ --resolution $(RESOLUTION) --target $@/browser --group browser
 	$(SET_UP) uv pip install -q --python $@ --resolution $(RESOLUTION) --target $@/hub --group hub
+	$(SET_UP) uv pip install -q --python $@ --resolution $(RESOLUTION) --target $@/rules --group rules
 	$(NPM) $@/pyodide $(call PYODIDE,$@)
 	$@/bin/python -m pytest -n 2 --dist loadscope $(TESTS)
 
@@ -115,11 +121,12 @@ clean:  ## remove what was made, the environment included; work/ and a class's b
 .venv/lab: FORCE
 	@$(SET_UP)
 
-.venv/test: .venv/lab tests/requirements.txt tests/aws_cli/requirements.txt workshop/hub/requirements.txt docs/requirements.txt browser/requirements.txt
+.venv/test: .venv/lab tests/requirements.txt tests/aws_cli/requirements.txt workshop/hub/requirements.txt docs/requirements.txt browser/requirements.txt rules/requirements.txt
 	@$(SET_UP) tests docs
 	@$(APART) .venv/aws_cli -r tests/aws_cli/requirements.txt
 	@$(APART) .venv/hub -r workshop/hub/requirements.txt
 	@$(APART) .venv/browser -r browser/requirements.txt
+	@$(APART) .venv/rules -r rules/requirements.txt
 	@{ command -v npm && $(NPM) .venv/proxy $(PROXY) && $(NPM) .venv/reveal $(REVEAL) && $(NPM) .venv/pyright $(PYRIGHT) && \
 		$(NPM) .venv/pyodide $(call PYODIDE,.venv); } >/dev/null || \
 		echo "npm could not install the hub's proxy, reveal.js, pyright and Pyodide: tests of hub, slides, types and tab will skip"
@@ -136,9 +143,14 @@ clean:  ## remove what was made, the environment included; work/ and a class's b
 	@$(NPM) .venv/pyodide $(call PYODIDE,.venv)
 	@touch $@
 
+# In a folder of its own: it has 51 MB.
+.venv/rules: .venv/lab rules/requirements.txt
+	@$(APART) $@ -r rules/requirements.txt
+	@touch $@
+
 # In a folder of its own: `make lab` would load its extension. Learners can't write here, so what Python would keep
 # compiled is compiled now, once for all; `.venv/test` makes the folder without that.
-.venv/hub/compiled: .venv/lab workshop/hub/requirements.txt
+.venv/hub/compiled: .venv/lab .venv/rules workshop/hub/requirements.txt
 	@command -v npm >/dev/null || { echo "The hub's proxy is a Node.js program: install Node.js and npm"; exit 1; }
 	@$(APART) $(@D) -r workshop/hub/requirements.txt
 	@$(BIN)/python -m compileall -q -j 0 drills exercises helpers momento_token sandbox .venv/lib .venv/ministack $(@D) || true
@@ -147,5 +159,5 @@ clean:  ## remove what was made, the environment included; work/ and a class's b
 
 FORCE:
 
-.PHONY: FORCE help lab fresh address check test again live trials bench hub push hub-end class slides screenshot book browser lambda outputs lock newest oldest build/newest build/oldest clean
+.PHONY: FORCE help lab fresh address check test again live trials rules bench hub push hub-end class slides screenshot book browser lambda outputs lock newest oldest build/newest build/oldest clean
 .DEFAULT_GOAL := help

@@ -23,3 +23,4 @@ from .start_here import check_first_call
 from .survive_failures import check_stale_rule, check_timeouts
 from .topics_in_depth import check_listeners
 from .where_tokens_leak import check_leaks_nowhere
+from .your_own_code import find_mistakes

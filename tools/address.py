@@ -21,6 +21,7 @@ PLACES = (
         "(?<=<!-- book -->).*?(?=<!-- -->)",
         "[the book](https://{owner}.github.io/{name}/), the notebooks as they last ran",
     ),
+    ("rules/mistakes/*.yml", r"(?<=^url: )(https://\S+/HEAD/)?(?=notebooks/)", HUB + "{owner}/{name}/blob/HEAD/"),
     ("README.md", "(?<=<!-- tab -->).*?(?=<!-- -->)", f"[run the first notebook]({TAB})"),
     (
         "README.md",
@@ -34,11 +35,11 @@ def write(repository: str, root: Path = ROOT) -> None:
     """Put `repository`, as owner/name, in all PLACES. Raises LookupError if one of them has lost its text."""
     owner, name = repository.split("/")
     for file, there, new in PLACES:
-        path = root / file
-        text, found = re.subn(there, new.format(owner=owner, name=name), path.read_text(encoding="utf-8"))
-        if not found:
-            raise LookupError(f"{file} has no place for the address: {there}")
-        path.write_text(text, encoding="utf-8")
+        for path in root.glob(file):
+            text, found = re.subn(there, new.format(owner=owner, name=name), path.read_text(encoding="utf-8"), flags=re.M)
+            if not found:
+                raise LookupError(f"{path.relative_to(root)} has no place for the address: {there}")
+            path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

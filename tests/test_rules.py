@@ -1,0 +1,139 @@
+"""The rules find the mistakes of the notebooks in other people's code, and nothing in what we tell people to copy."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from answers import exercises_of, wrong_answers
+from measure_rules import compare, findings, labels, own_code
+
+from exercises import find_mistakes
+
+ROOT = Path(__file__).resolve().parent.parent
+RULES = ROOT / "rules"
+AST_GREP = Path(sys.prefix, "rules", "bin", "ast-grep")
+README = (RULES / "README.md").read_text(encoding="utf-8")
+VERSION = re.search(r"^ast-grep-cli==([\d.]+)", (RULES / "requirements.txt").read_text(), re.M)[1]
+EACH = [rule for path in sorted((RULES / "mistakes").glob("*.yml")) for rule in yaml.safe_load_all(path.read_text())]
+A_SERVICE = Path(__file__).parent / "service_with_six_mistakes"
+
+
+def ast_grep(*arguments, **options) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([AST_GREP, *arguments], capture_output=True, encoding="utf-8", check=False, **options)
+
+
+def test_each_rule_finds_its_cases_and_no_others():
+    done = ast_grep("test", "--skip-snapshot-tests", cwd=RULES)
+    assert done.returncode == 0, done.stdout + done.stderr
+    cases = [case for path in (RULES / "tests").glob("*.yml") for case in yaml.safe_load_all(path.read_text())]
+    assert sorted(case["id"] for case in cases if case["valid"] and case["invalid"]) == sorted(
+        rule["id"] for rule in EACH
+    )
+
+
+@pytest.mark.parametrize("rule", EACH, ids=lambda rule: rule["id"])
+def test_each_rule_says_what_is_wrong_what_to_do_and_which_notebook_shows_it(rule):
+    assert re.fullmatch(r"[A-Z][^\n]*\.", rule["message"]) and rule["severity"] in ("error", "warning", "hint")
+    where = rule["url"][rule["url"].index("notebooks/") :]
+    assert rule["note"].endswith(f"See {where}.\n") and (ROOT / where).is_file()
+
+
+def test_the_table_has_each_mistake_with_its_severity_and_notebook():
+    table = dict(re.findall(r"^\| `([\w-]+)`.*?\| (\w+ \| \[.*?\]\(\.\./.*?\)) \|$", README, re.M))
+    for rule in EACH:
+        mistake = next(name for name in sorted(table, reverse=True) if rule["id"].startswith(name))
+        assert table[mistake].startswith(rule["severity"]) and rule["url"].rpartition("notebooks/")[2] in table[mistake]
+    assert len(table) == len(list((RULES / "mistakes").glob("*.yml")))
+
+
+def test_what_we_tell_people_to_copy_has_no_finding_and_most_of_what_is_labelled_is_found():
+    found = own_code()
+    assert found.false_alarms == []
+    assert found.recall >= 0.75
+    copied = "notebooks/momento_client.py", "notebooks/services/visits_async.py", "notebooks/services/visits_wsgi.py"
+    assert not [
+        one for one in found.found if one.file in copied or one.file.startswith(("momento_token", "deploy", "pages"))
+    ]
+
+
+def the_line(page: str) -> str:
+    """The command that a page gives a reader, without uvx, which needs the package index."""
+    (line,) = re.findall(r"^uvx --from ast-grep-cli==([\d.]+) (ast-grep [^`]*?)^```", (ROOT / page).read_text(), re.M)
+    assert line[0] == VERSION
+    return line[1]
+
+
+@pytest.mark.parametrize("page", ["README.md", "rules/README.md"])
+def test_a_strangers_service_gets_its_six_mistakes_with_their_fixes_by_the_line_alone(page, tmp_path):
+    shutil.copytree(A_SERVICE, tmp_path / "my-service")
+    (tmp_path / "momento-secrets-tutorial").symlink_to(ROOT)
+    command = the_line(page).replace("ast-grep", str(AST_GREP), 1)
+    done = subprocess.run(command, shell=True, cwd=tmp_path / "my-service", capture_output=True, encoding="utf-8")
+    wanted = labels(A_SERVICE / "labels.csv")
+    assert len(wanted) == 6
+    found = compare(findings(tmp_path / "my-service"), wanted)
+    assert not found.missed and not found.false_alarms
+    for one in wanted:
+        assert re.search(rf"\[{one.mistake}[\w-]*\].*\n.*{re.escape(one.file)}:{one.line}\b", done.stdout), one
+    assert done.stdout.count("  See notebooks/") == len(wanted)
+
+
+def test_the_hook_of_the_readme_fails_a_commit_and_a_comment_silences_a_place(tmp_path):
+    (hook,) = yaml.safe_load(re.search(r"```yaml\n(.*?)```", README, re.S)[1])[0]["hooks"]
+    assert hook["additional_dependencies"] == [f"ast-grep-cli=={VERSION}"]
+    shutil.copytree(RULES, tmp_path / "rules")
+    arguments = hook["entry"].split()[1:]
+    (tmp_path / "app.py").write_text("c = CredentialProvider.from_string(token)\n")
+    assert ast_grep(*arguments, "app.py", cwd=tmp_path).returncode == 1
+    assert ast_grep(*arguments, "rules", cwd=tmp_path).returncode == 0
+    (tmp_path / "app.py").write_text(
+        "# ast-grep-ignore: deprecated-constructor\nc = CredentialProvider.from_string(token)\n"
+    )
+    assert ast_grep(*arguments, "app.py", cwd=tmp_path).returncode == 0
+
+
+def test_code_scanning_gets_sarif():
+    done = ast_grep(
+        "scan", "--config", RULES / "sgconfig.yml", "--format", "sarif", ROOT / "notebooks/lambda_handler_naive.py"
+    )
+    results = json.loads(done.stdout)["runs"][0]["results"]
+    assert {one["ruleId"] for one in results} == {"client-per-call", "read-per-request"}
+
+
+def test_a_learners_own_mistakes_are_found_in_the_exercises_of_any_notebook(tmp_path):
+    wrong = {"03_cache_it_on_the_client": wrong_answers("reader")[0][1], "11_fix_a_service": None}
+    for name, answer in wrong.items():
+        notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+        (cell,) = [cell for cell in notebook.cells if "exercise" in cell.metadata.get("tags", [])]
+        cell.source = answer or next(one.source for one in notebook.cells if one.source.startswith("%%writefile hasty"))
+        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+    rows = find_mistakes(tmp_path).rows
+    assert [(number, mistake.split(",")[0].split(" even ")[0]) for number, _, mistake, _ in rows] == [
+        ("03", "This function makes a cache each time it runs"),
+        ("11", "This serves the old token after every error"),
+        ("11", "This writes the token where others can read it."),
+    ]
+
+
+def test_the_solutions_of_the_core_have_no_mistake_that_the_rules_find(tmp_path):
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        solutions = [one.solution for one in exercises_of(path).values()]
+        for cell in notebook.cells:
+            if "exercise" in cell.metadata.get("tags", []):
+                cell.source = solutions.pop(0)
+        nbformat.write(notebook, tmp_path / path.name)
+    assert "no mistake in your 14 cells" in repr(find_mistakes(tmp_path))
+
+
+def test_without_ast_grep_the_cell_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    assert "%pip install -q ast-grep-cli" in repr(find_mistakes())
