@@ -36,7 +36,9 @@ def write(repository: str, root: Path = ROOT) -> None:
     owner, name = repository.split("/")
     for file, there, new in PLACES:
         for path in root.glob(file):
-            text, found = re.subn(there, new.format(owner=owner, name=name), path.read_text(encoding="utf-8"), flags=re.M)
+            text, found = re.subn(
+                there, new.format(owner=owner, name=name), path.read_text(encoding="utf-8"), flags=re.M
+            )
             if not found:
                 raise LookupError(f"{path.relative_to(root)} has no place for the address: {there}")
             path.write_text(text, encoding="utf-8")

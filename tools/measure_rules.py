@@ -28,6 +28,7 @@ class Place(NamedTuple):
     file: str
     line: int
     mistake: str
+    end: int = 0  # of a finding: its last line
 
 
 def findings(folder: Path) -> list[Place]:
@@ -41,6 +42,7 @@ def findings(folder: Path) -> list[Place]:
             Path(one["file"]).as_posix().removeprefix("./"),
             one["range"]["start"]["line"] + 1,
             one["ruleId"] if one["ruleId"] in names else LANGUAGE.sub("", one["ruleId"]),
+            one["range"]["end"]["line"] + 1,
         )
         for one in json.loads(found)
     ]
@@ -68,8 +70,11 @@ class Figures(NamedTuple):
 
 def compare(found: list[Place], labelled: list[Place]) -> Figures:
     def same(one: Place, label: Place) -> bool:
-        near = one.file == label.file and abs(one.line - label.line) <= 2
-        return near and one.mistake == label.mistake.rstrip("?")
+        return (
+            one.file == label.file
+            and one.line - 2 <= label.line <= one.end + 2
+            and one.mistake == label.mistake.rstrip("?")
+        )
 
     firm = [label for label in labelled if not label.mistake.endswith("?")]
     return Figures(
