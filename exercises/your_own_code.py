@@ -13,12 +13,12 @@ from tempfile import TemporaryDirectory
 
 import nbformat
 
-from helpers.display import Note, Table
+from helpers.display import Note
 
 RULES = Path(__file__).resolve().parent.parent / "rules" / "sgconfig.yml"
 
 
-def find_mistakes(folder: Path | None = None) -> Table | Note:
+def find_mistakes(folder: Path | None = None) -> Note:
     """Run the rules on the exercises' cells of the notebooks in a folder, the kernel's by default, as they are saved.
 
     Each notebook is searched whole, as one cell may call what another one defines. What is found outside of the
@@ -49,12 +49,14 @@ def find_mistakes(folder: Path | None = None) -> Table | Note:
         done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if not done.stdout.startswith("["):
         return Note("ast-grep could not run the rules.", *done.stderr.splitlines()[:5], mood="bad")
-    rows = []
+    mistakes = []
     for found in json.loads(done.stdout):
         name = Path(found["file"]).stem
         if exercises[name][found["range"]["start"]["line"]]:
             *instead, _where = found["note"].strip().splitlines()
-            rows.append((name[:2], found["text"].splitlines()[0], found["message"], " ".join(instead)))
-    if not rows:
-        return Note(f"The rules find no mistake in your {cells} cells.", mood="good")
-    return Table(("Notebook", "Your code", "Mistake", "Instead"), sorted(rows))
+            mistakes.append((f"{name[:2]}: {found['text'].splitlines()[0]}", " ".join([found["message"], *instead])))
+    if not mistakes:
+        return Note(f"The rules find no mistake in the cells of your {cells} exercises.", mood="good")
+    return Note(
+        "The rules find mistakes in your exercises.", *(line for one in sorted(mistakes) for line in one), mood="bad"
+    )
