@@ -46,7 +46,7 @@ trials: .venv/lab  ## try a service, in any language, a minute: make trials CMD=
 
 rules: .venv/rules  ## look for the mistakes of these notebooks in the code of a service: make rules AT=../my-service
 	@test -n "$(AT)" || { echo "Say where the service is: make rules AT=../my-service"; exit 1; }
-	@.venv/rules/bin/ast-grep scan --no-ignore hidden --config rules/sgconfig.yml "$(AT)"
+	@cd "$(AT)" && "$(CURDIR)/.venv/rules/bin/ast-grep" scan --no-ignore hidden --config "$(CURDIR)/rules/sgconfig.yml"
 
 bench: .venv/lab  ## measure the ways to read a secret side by side, into build/bench.json
 	$(BIN)/python tools/bench.py

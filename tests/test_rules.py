@@ -43,7 +43,7 @@ def test_each_rule_finds_its_cases_and_no_others():
 def test_each_rule_says_what_is_wrong_what_to_do_and_which_notebook_shows_it(rule):
     assert re.fullmatch(r"[A-Z][^\n]*\.", rule["message"]) and rule["severity"] in ("error", "warning", "hint")
     where = rule["url"][rule["url"].index("notebooks/") :]
-    assert rule["note"].endswith(f"See {where}.\n") and (ROOT / where).is_file()
+    assert rule["note"].endswith(f"See the tutorial's {where}.\n") and (ROOT / where).is_file()
 
 
 def test_the_table_has_each_mistake_with_its_severity_and_notebook():
@@ -83,7 +83,7 @@ def test_a_strangers_service_gets_its_six_mistakes_with_their_fixes_by_the_line_
     assert not found.missed and not found.false_alarms
     for one in wanted:
         assert re.search(rf"\[{one.mistake}[\w-]*\].*\n.*{re.escape(one.file)}:{one.line}\b", done.stdout), one
-    assert done.stdout.count("  See notebooks/") == len(wanted)
+    assert done.stdout.count("See the tutorial's notebooks/") == len(wanted)
 
 
 def test_the_hook_of_the_readme_fails_a_commit_and_a_comment_silences_a_place(tmp_path):
@@ -131,9 +131,21 @@ def test_the_solutions_of_the_core_have_no_mistake_that_the_rules_find(tmp_path)
             if "exercise" in cell.metadata.get("tags", []):
                 cell.source = solutions.pop(0)
         nbformat.write(notebook, tmp_path / path.name)
-    assert "no mistake in the cells of your 14 exercises" in repr(find_mistakes(tmp_path))
+    assert "no mistake that they know in your exercises" in repr(find_mistakes(tmp_path))
+
+
+def test_what_is_blank_or_cannot_be_read_is_not_praised(tmp_path):
+    assert "nothing to read yet" in repr(find_mistakes(ROOT / "notebooks"))
+    (tmp_path / "99_broken.ipynb").write_text("{")
+    (tmp_path / "98_folder.ipynb").mkdir()
+    notebook = nbformat.read(ROOT / "notebooks/03_cache_it_on_the_client.ipynb", as_version=4)
+    next(cell for cell in notebook.cells if "exercise" in cell.metadata.get("tags", [])).source = "def read( -> str:"
+    nbformat.write(notebook, tmp_path / "03_cache_it_on_the_client.ipynb")
+    said = find_mistakes(tmp_path)
+    unread = "03: a cell has a syntax error.", "98_folder.ipynb could not be read", "99_broken.ipynb could not be read"
+    assert said.mood == "neutral" and all(any(line.startswith(one) for line in said.lines) for one in unread)
 
 
 def test_without_ast_grep_the_cell_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
-    assert "%pip install -q ast-grep-cli" in repr(find_mistakes())
+    assert f"%pip install -q ast-grep-cli=={VERSION}`" in repr(find_mistakes())

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
-LANGUAGE = re.compile(r"(-(json|yaml|hcl|python|bash|jq|settings))+$")
+LANGUAGE = re.compile(r"(-(json|yaml|hcl|python|bash|jq|settings|decorator))+$")
 SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
 
 
