@@ -12,9 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import nbformat
-from nbformat import NotebookNode
+from typing import Any
 
 from helpers.display import Note
 
@@ -72,15 +70,17 @@ def find_mistakes(folder: Path | None = None) -> Note:
 
 def _code(path: Path) -> Iterator[tuple[str, bool]]:
     """Yield each code cell of a notebook, and whether it is an exercise that the learner has changed."""
-    blank = {cell.id: cell.source for cell in _cells(ROOT / "notebooks" / path.name)}
+    original = ROOT / "notebooks" / path.name
+    blank = {cell.get("id"): "".join(cell["source"]) for cell in _cells(original)} if original.exists() else {}
     for cell in _cells(path):
-        if cell.cell_type == "code":
-            written = "exercise" in cell.metadata.get("tags", []) and cell.source != blank.get(cell.get("id"))
-            yield re.sub(r"^(?=[%!])", "# ", cell.source, flags=re.M) + "\n", written  # a magic is no Python
+        if cell["cell_type"] == "code":
+            source = "".join(cell["source"])
+            written = "exercise" in cell["metadata"].get("tags", []) and source != blank.get(cell.get("id"))
+            yield re.sub(r"^(?=[%!])", "# ", source, flags=re.M) + "\n", written  # a magic is no Python
 
 
-def _cells(path: Path) -> list[NotebookNode]:
-    return nbformat.read(path, as_version=4).cells if path.exists() else []
+def _cells(notebook: Path) -> list[dict[str, Any]]:
+    return json.loads(notebook.read_text(encoding="utf-8"))["cells"]
 
 
 def _parses(source: str) -> bool:
