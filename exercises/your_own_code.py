@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,10 +20,9 @@ PACKAGE = "ast-grep-cli==0.51.1"
 
 
 def find_mistakes(folder: Path | None = None) -> Note:
-    """Run the rules on the exercises' cells of the notebooks in a folder, the kernel's by default, as they are saved.
+    """Run the rules on the exercises that a learner has written, in the saved notebooks of a folder, by default the kernel's.
 
-    Each notebook is searched whole, as one cell may call what another one defines. What is found outside of the
-    exercises is ours, and left out.
+    Each notebook is searched whole, as one cell may call what another one defines; findings in our own cells are dropped.
     """
     places = (Path(sys.prefix, "rules", "bin"), Path(sys.executable).parent, os.environ.get("PATH", ""))
     if not (program := shutil.which("ast-grep", path=os.pathsep.join(map(str, places)))):
@@ -32,24 +30,31 @@ def find_mistakes(folder: Path | None = None) -> Note:
             return Note(
                 "A browser tab can't run the rules.", "On your machine, the command above runs them on your code."
             )
-        cure = f"Run `%pip install -q {PACKAGE}` (9 MB) in a cell of its own, and then this cell again."
+        cure = f"Run `%pip install -q {PACKAGE}` in a new cell (it downloads 9 MB), then run this one again."
         return Note("The rules need the program ast-grep, which isn't installed.", cure)
-    yours: dict[str, list[bool]] = {}  # of each line of a notebook: does it stand in a cell that the learner wrote?
+    blank = {cell.get("id"): _source(cell) for path in (ROOT / "notebooks").rglob("*.ipynb") for cell in _cells(path)}
+    yours: dict[str, list[bool]] = {}  # for each notebook and line: did the learner write it?
     unread: list[str] = []
     with TemporaryDirectory() as copies:
         for path in sorted((folder or Path.cwd()).glob("*.ipynb")):
+            name, text, ours = path.stem, "", yours.setdefault(path.stem, [])
             try:
-                cells = list(_code(path))
-            except Exception:  # whatever has the name of a notebook
+                cells = [cell for cell in _cells(path) if cell["cell_type"] == "code"]
+            except (OSError, ValueError, LookupError):
                 unread.append(f"{path.name} could not be read as a notebook.")
                 continue
-            yours[path.stem] = [written for source, written in cells for _ in range(source.count("\n"))]
-            unread += [
-                f"{path.stem[:2]}: a cell has a syntax error." for it, written in cells if written and not _parses(it)
-            ]
-            Path(copies, f"{path.stem}.py").write_text("".join(source for source, _ in cells), encoding="utf-8")
+            for cell in cells:
+                source = re.sub(r"^(?=[%!])", "# ", _source(cell), flags=re.M) + "\n"  # magics aren't Python
+                is_exercise = "exercise" in cell["metadata"].get("tags", [])
+                written = is_exercise and _source(cell) != blank.get(cell.get("id"))
+                if written and not _parses(source):
+                    unread.append(f"{name}: a cell has a syntax error.")
+                ours += [written] * source.count("\n")
+                text += source
+            Path(copies, f"{name}.py").write_text(text, encoding="utf-8")
         command = [program, "scan", "--config", str(ROOT / "rules" / "sgconfig.yml"), "--min-severity", "warning"]
-        done = subprocess.run([*command, "--json=compact", copies], capture_output=True, encoding="utf-8", check=False)
+        # From within: the rules leave out what lies in a folder called `tests`, wherever that is.
+        done = subprocess.run([*command, "--json=compact"], capture_output=True, encoding="utf-8", cwd=copies)
     if not done.stdout.startswith("["):
         return Note("ast-grep could not run the rules.", *done.stderr.splitlines()[:5], mood="bad")
     mistakes = []
@@ -57,30 +62,23 @@ def find_mistakes(folder: Path | None = None) -> Note:
         name = Path(found["file"]).stem
         if yours[name][found["range"]["start"]["line"]]:
             *instead, _where = found["note"].strip().splitlines()
-            mistakes.append((f"{name[:2]}: {found['text'].splitlines()[0]}", " ".join([found["message"], *instead])))
+            mistakes.append((f"{name}: {found['text'].splitlines()[0]}", " ".join([found["message"], *instead])))
     if mistakes:
         lines = [line for one in sorted(mistakes) for line in one]
         return Note("The rules find mistakes in your exercises.", *lines, *unread, mood="bad")
+    if unread:
+        return Note("Not everything could be read.", *unread)
     if not any(map(any, yours.values())):
-        return Note("There is nothing to read yet: you have written no exercise, or not saved it.", *unread)
-    return Note(
-        "The rules find no mistake that they know in your exercises.", *unread, mood="neutral" if unread else "good"
-    )
-
-
-def _code(path: Path) -> Iterator[tuple[str, bool]]:
-    """Yield each code cell of a notebook, and whether it is an exercise that the learner has changed."""
-    original = ROOT / "notebooks" / path.name
-    blank = {cell.get("id"): "".join(cell["source"]) for cell in _cells(original)} if original.exists() else {}
-    for cell in _cells(path):
-        if cell["cell_type"] == "code":
-            source = "".join(cell["source"])
-            written = "exercise" in cell["metadata"].get("tags", []) and source != blank.get(cell.get("id"))
-            yield re.sub(r"^(?=[%!])", "# ", source, flags=re.M) + "\n", written  # a magic is no Python
+        return Note("Nothing to read yet: write an exercise, and save its notebook.")
+    return Note("The rules find no mistake in your exercises.", mood="good")
 
 
 def _cells(notebook: Path) -> list[dict[str, Any]]:
     return json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+
+
+def _source(cell: dict[str, Any]) -> str:
+    return "".join(cell["source"])
 
 
 def _parses(source: str) -> bool:

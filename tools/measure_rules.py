@@ -20,7 +20,7 @@ from typing import NamedTuple
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
-LANGUAGE = re.compile(r"(-(json|yaml|hcl|python|bash|jq|settings|decorator))+$")
+MISTAKES = [path.stem for path in (ROOT / "rules" / "mistakes").glob("*.yml")]
 SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
 
 
@@ -32,16 +32,15 @@ class Place(NamedTuple):
 
 
 def findings(folder: Path) -> list[Place]:
-    """Return what the rules find in this folder. A rule's name without its language is the mistake."""
+    """Return what the rules find in this folder. A rule's name begins with its mistake, the name of its file."""
     command = [Path(sys.prefix, "rules", "bin", "ast-grep"), "scan", "--config", ROOT / "rules" / "sgconfig.yml"]
     command += ["--no-ignore", "hidden", "--no-ignore", "vcs", "--json=compact", "."]
     found = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, cwd=folder).stdout
-    names = {"token-as-json", "json-around-token"}
     return [
         Place(
             Path(one["file"]).as_posix().removeprefix("./"),
             one["range"]["start"]["line"] + 1,
-            one["ruleId"] if one["ruleId"] in names else LANGUAGE.sub("", one["ruleId"]),
+            next(mistake for mistake in MISTAKES if one["ruleId"].startswith(mistake)),
             one["range"]["end"]["line"] + 1,
         )
         for one in json.loads(found)
