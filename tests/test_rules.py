@@ -88,17 +88,12 @@ def test_a_strangers_service_gets_its_six_mistakes_with_their_fixes_by_the_line_
     assert done.stdout.count("See the tutorial's notebooks/") == len(wanted)
 
 
-@pytest.mark.parametrize(
-    "text, status",
-    [
-        ("c = CredentialProvider.from_string(token)\n", 1),
-        ("# ast-grep-ignore: deprecated-constructor\nc = CredentialProvider.from_string(token)\n", 0),
-        (
-            'sm = boto3.client("secretsmanager")  # ast-grep-ignore: aws-without-timeouts\n',
-            0,
-        ),  # which the hook leaves out
-    ],
-)
+A_MISTAKE = "c = CredentialProvider.from_string(token)"
+MEANT = f"# ast-grep-ignore: deprecated-constructor\n{A_MISTAKE}"
+A_HINT_MEANT = 'sm = boto3.client("secretsmanager")  # ast-grep-ignore: aws-without-timeouts'  # the hook leaves it out
+
+
+@pytest.mark.parametrize("text, status", [(A_MISTAKE, 1), (MEANT, 0), (A_HINT_MEANT, 0)])
 def test_the_hook_of_the_readme_fails_a_commit_unless_a_comment_says_that_it_is_meant(text, status, tmp_path):
     (hook,) = yaml.safe_load(re.search(r"```yaml\n(.*?)```", README, re.S)[1])[0]["hooks"]
     assert hook["additional_dependencies"] == [f"ast-grep-cli=={VERSION}"]
