@@ -121,12 +121,11 @@ clean:  ## remove what was made, the environment included; work/ and a class's b
 .venv/lab: FORCE
 	@$(SET_UP)
 
-.venv/test: .venv/lab tests/requirements.txt tests/aws_cli/requirements.txt workshop/hub/requirements.txt docs/requirements.txt browser/requirements.txt rules/requirements.txt
+.venv/test: .venv/lab tests/requirements.txt tests/aws_cli/requirements.txt workshop/hub/requirements.txt docs/requirements.txt browser/requirements.txt .venv/rules
 	@$(SET_UP) tests docs
 	@$(APART) .venv/aws_cli -r tests/aws_cli/requirements.txt
 	@$(APART) .venv/hub -r workshop/hub/requirements.txt
 	@$(APART) .venv/browser -r browser/requirements.txt
-	@$(APART) .venv/rules -r rules/requirements.txt
 	@{ command -v npm && $(NPM) .venv/proxy $(PROXY) && $(NPM) .venv/reveal $(REVEAL) && $(NPM) .venv/pyright $(PYRIGHT) && \
 		$(NPM) .venv/pyodide $(call PYODIDE,.venv); } >/dev/null || \
 		echo "npm could not install the hub's proxy, reveal.js, pyright and Pyodide: tests of hub, slides, types and tab will skip"

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -37,21 +38,15 @@ def find_mistakes(folder: Path | None = None) -> Note:
     unread: list[str] = []
     with TemporaryDirectory() as copies:
         for path in sorted((folder or Path.cwd()).glob("*.ipynb")):
-            name, text, ours = path.stem, "", yours.setdefault(path.stem, [])
             try:
-                cells = [cell for cell in _cells(path) if cell["cell_type"] == "code"]
+                cells = list(_code(path, blank))
             except (OSError, ValueError, LookupError):
                 unread.append(f"{path.name} could not be read as a notebook.")
                 continue
-            for cell in cells:
-                source = re.sub(r"^(?=[%!])", "# ", _source(cell), flags=re.M) + "\n"  # magics aren't Python
-                is_exercise = "exercise" in cell["metadata"].get("tags", [])
-                written = is_exercise and _source(cell) != blank.get(cell.get("id"))
-                if written and not _parses(source):
-                    unread.append(f"{name}: a cell has a syntax error.")
-                ours += [written] * source.count("\n")
-                text += source
-            Path(copies, f"{name}.py").write_text(text, encoding="utf-8")
+            broken = [source for source, written in cells if written and not _parses(source)]
+            unread += [f"{path.stem}: a cell has a syntax error."] * len(broken)
+            yours[path.stem] = [written for source, written in cells for _ in range(source.count("\n"))]
+            Path(copies, f"{path.stem}.py").write_text("".join(source for source, _ in cells), encoding="utf-8")
         command = [program, "scan", "--config", str(ROOT / "rules" / "sgconfig.yml"), "--min-severity", "warning"]
         # From within: the rules leave out what lies in a folder called `tests`, wherever that is.
         done = subprocess.run([*command, "--json=compact"], capture_output=True, encoding="utf-8", cwd=copies)
@@ -71,6 +66,15 @@ def find_mistakes(folder: Path | None = None) -> Note:
     if not any(map(any, yours.values())):
         return Note("Nothing to read yet: write an exercise, and save its notebook.")
     return Note("The rules find no mistake in your exercises.", mood="good")
+
+
+def _code(notebook: Path, blank: dict[str | None, str]) -> Iterator[tuple[str, bool]]:
+    """Yield each code cell as Python, and whether it is an exercise that the learner has changed."""
+    for cell in _cells(notebook):
+        if cell["cell_type"] == "code":
+            is_exercise = "exercise" in cell["metadata"].get("tags", [])
+            without_magics = re.sub(r"^(?=[%!])", "# ", _source(cell), flags=re.M)
+            yield f"{without_magics}\n", is_exercise and _source(cell) != blank.get(cell.get("id"))
 
 
 def _cells(notebook: Path) -> list[dict[str, Any]]:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
 from answers import exercises_of, wrong_answers
-from measure_rules import compare, findings, labels, own_code
+from measure_rules import AST_GREP, compare, findings, labels, own_code
 from test_docs import text_of
 
 from exercises import find_mistakes
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "rules"
-AST_GREP = Path(sys.prefix, "rules", "bin", "ast-grep")
 README = (RULES / "README.md").read_text(encoding="utf-8")
 VERSION = re.search(r"^ast-grep-cli==([\d.]+)", (RULES / "requirements.txt").read_text(), re.M)[1]
 EACH = [rule for path in sorted((RULES / "mistakes").glob("*.yml")) for rule in yaml.safe_load_all(path.read_text())]

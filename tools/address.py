@@ -35,7 +35,7 @@ def write(repository: str, root: Path = ROOT) -> None:
     """Put `repository`, as owner/name, in all PLACES. Raises LookupError if one of them has lost its text."""
     owner, name = repository.split("/")
     for file, there, new in PLACES:
-        for path in root.glob(file):
+        for path in list(root.glob(file)) or [root / file]:  # a file that is gone is an error
             text, found = re.subn(
                 there, new.format(owner=owner, name=name), path.read_text(encoding="utf-8"), flags=re.M
             )

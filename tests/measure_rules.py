@@ -1,7 +1,7 @@
 """Compare what the rules find with what people found who read the code: precision and recall.
 
-    python tools/measure_rules.py                     the collection's own code, by rules/own_code.csv
-    python tools/measure_rules.py FOLDER LABELS.csv   other code; the labels' columns are file, line, mistake
+    python tests/measure_rules.py                     the collection's own code, by rules/own_code.csv
+    python tests/measure_rules.py FOLDER LABELS.csv   other code; the labels' columns are file, line, mistake
 
 A label ending in `?` is doubtful, and counts for nothing. A finding is right if its mistake is labelled within two lines.
 """
@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
+from answers import RIGHT_ANSWERS, SOLUTION, WRONG_ANSWERS
 
 ROOT = Path(__file__).resolve().parent.parent
+AST_GREP = Path(sys.prefix, "rules", "bin", "ast-grep")
 MISTAKES = [path.stem for path in (ROOT / "rules" / "mistakes").glob("*.yml")]
-SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
 
 
 class Place(NamedTuple):
@@ -33,7 +34,7 @@ class Place(NamedTuple):
 
 def findings(folder: Path) -> list[Place]:
     """Return what the rules find in this folder. A rule's name begins with its mistake, the name of its file."""
-    command = [Path(sys.prefix, "rules", "bin", "ast-grep"), "scan", "--config", ROOT / "rules" / "sgconfig.yml"]
+    command = [AST_GREP, "scan", "--config", ROOT / "rules" / "sgconfig.yml"]
     command += ["--no-ignore", "hidden", "--no-ignore", "vcs", "--json=compact", "."]
     found = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, cwd=folder).stdout
     return [
@@ -85,12 +86,12 @@ def compare(found: list[Place], labelled: list[Place]) -> Figures:
 
 def lay_out_own_code(folder: Path) -> None:
     """Write the collection's own code into a folder, each answer and each solution as a file, its lines where they were."""
-    for kind in ("right_answers", "wrong_answers"):
-        for path in (ROOT / "tests" / kind).glob("*.py"):
+    for answers in (RIGHT_ANSWERS, WRONG_ANSWERS):
+        for path in answers.glob("*.py"):
             lines = path.read_text(encoding="utf-8").splitlines()
             heads = [at for at, line in enumerate(lines) if line.startswith("# %% ")]
             for start, end in zip(heads, [*heads[1:], len(lines)], strict=True):
-                write(folder / kind / path.name / f"{start + 1}.py", "\n" * start + "\n".join(lines[start:end]))
+                write(folder / answers.name / path.name / f"{start + 1}.py", "\n" * start + "\n".join(lines[start:end]))
     for path in sorted((ROOT / "notebooks").rglob("*.ipynb")):
         cells = nbformat.read(path, as_version=4).cells
         solutions = [text for cell in cells for text in SOLUTION.findall(cell.source)]
@@ -120,11 +121,11 @@ def write(path: Path, text: str) -> None:
 def own_code() -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         lay_out_own_code(Path(folder))
-        # The number of an answer's file depends on those before it: its lines tell it apart.
-        found = [
-            one._replace(file=re.sub(r"(?<=\.(py|md))/\d+\.\w+$|(?<=ipynb)/\d+\.py$", "", one.file))
-            for one in findings(Path(folder))
-        ]
+        found = findings(Path(folder))
+    for number, one in enumerate(found):
+        whole = Path(one.file).parent  # of what was cut into files, which have its lines
+        if whole.suffix:
+            found[number] = one._replace(file=whole.as_posix())
     return compare(found, labels(ROOT / "rules" / "own_code.csv"))
 
 
