@@ -4,10 +4,12 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from nbval import kernel
 
 sys.path.insert(0, str(Path(__file__).parent / "tests"))
 FOLDER = Path(tempfile.mkdtemp())
@@ -34,6 +36,15 @@ LONGEST = (
 def pytest_configure(config: pytest.Config) -> None:
     """Find the sanitizer from any folder."""
     config.option.nbval_sanitize_with = str(Path(__file__).parent / "tests" / "sanitize.cfg")
+    kernel.start_new_kernel = _started
+
+
+def _started(*arguments: Any, start: Callable[..., Any] = kernel.start_new_kernel, **options: Any) -> Any:
+    """Start a kernel. Jupyter chooses free ports for it, and before it binds them, another test may have taken one."""
+    try:
+        return start(*arguments, **options)
+    except RuntimeError:
+        return start(*arguments, **options)
 
 
 @pytest.hookimpl(tryfirst=True)  # before a notebook's kernel starts
